@@ -237,6 +237,12 @@ typedef struct leat_result { /* growing */
     uint32_t durable_count;  /* leading records known durable, also when status is an error       */
     uint32_t retry_after_ms; /* 0: the host's own back-off                                        */
     leat_bytes text;         /* borrowed.  What failed, on what, why; no row data, no secret      */
+    uint32_t hold_ms;        /* with OK: accepted now, but durable only this much later: the host */
+                             /* gives the memory back at once and keeps the confirmation to the   */
+                             /* source behind by that long (a server that syncs every N seconds). */
+                             /* Should the server turn out to hold less, start says so (HOLDS_LAST */
+                             /* with an older identity) and the host begins again from there.     */
+    uint32_t reserved;
 } leat_result;
 
 /* ---- filling a batch ------------------------------------------------------------------------ */

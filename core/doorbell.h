@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * doorbell.h -- wakes one thread that sleeps, and costs nothing while it does not.
+ *
+ * The sleeper: doorbell_arm, look once more for work, poll(fd), doorbell_disarm.  A ringer makes
+ * its work visible, then calls doorbell_ring.  A wake-up costs 4 to 6 us, so it is made only for a
+ * sleeper, and once a batch.
+ */
+#ifndef LEAT_DOORBELL_H
+#define LEAT_DOORBELL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct doorbell {
+    int fd; /* eventfd, readable when rung */
+    /* Pairs with itself on the other thread: the sleeper's store(1), fence, look at the work; the
+     * ringer's work, fence, load.  Either the sleeper sees the work or the ringer sees the 1. */
+    atomic_int asleep;
+};
+
+bool doorbell_init(struct doorbell *bell); /* [main] false with errno set */
+void doorbell_fini(struct doorbell *bell);
+void doorbell_arm(struct doorbell *bell);    /* [sleeper] */
+void doorbell_disarm(struct doorbell *bell); /* [sleeper] also empties the eventfd */
+void doorbell_ring(struct doorbell *bell);   /* [any] */
+void doorbell_force(struct doorbell *bell);  /* [any] readable whether or not somebody sleeps */
+
+#endif
