@@ -24,9 +24,9 @@ void doorbell_fini(struct doorbell *bell)
 
 void doorbell_arm(struct doorbell *bell)
 {
-    /* seq_cst: this store must be visible before the look for work that follows it. */
-    atomic_store(&bell->asleep, 1);
-    atomic_thread_fence(memory_order_seq_cst);
+    /* acq_rel: either this reads what a ringer wrote, and then sees that ringer's work; or the
+     * ringer's exchange comes later and reads this 1. */
+    (void)atomic_exchange_explicit(&bell->asleep, 1, memory_order_acq_rel);
 }
 
 void doorbell_disarm(struct doorbell *bell)
@@ -39,9 +39,7 @@ void doorbell_disarm(struct doorbell *bell)
 
 void doorbell_ring(struct doorbell *bell)
 {
-    /* seq_cst: the work must be visible before this look at the sleeper. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load(&bell->asleep) && atomic_exchange(&bell->asleep, 0))
+    if (atomic_exchange_explicit(&bell->asleep, 0, memory_order_acq_rel))
         doorbell_force(bell);
 }
 

@@ -14,8 +14,9 @@
 
 struct doorbell {
     int fd; /* eventfd, readable when rung */
-    /* Pairs with itself on the other thread: the sleeper's store(1), fence, look at the work; the
-     * ringer's work, fence, load.  Either the sleeper sees the work or the ringer sees the 1. */
+    /* Both sides exchange it (acq_rel), so the two exchanges are ordered: the sleeper's 1, then
+     * its look for work; the ringer's work, then its 0.  Either the sleeper sees the work or the
+     * ringer sees the 1. */
     atomic_int asleep;
 };
 

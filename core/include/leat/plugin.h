@@ -151,6 +151,7 @@ typedef struct leat_relation {
     const uint16_t *key; /* key_count column numbers, ascending: what identifies the row */
 } leat_relation;
 
+/* [any] Column `index` of a relation. */
 static inline const leat_column *leat_relation_column(const leat_relation *relation, uint32_t index)
 {
     return (const leat_column *)(const void *)((const unsigned char *)relation->columns
@@ -163,7 +164,9 @@ enum {
     LEAT_CHANGE_CASCADE = 1u << 0,          /* truncate ... cascade                              */
     LEAT_CHANGE_RESTART_IDENTITY = 1u << 1, /* truncate ... restart identity                     */
     LEAT_CHANGE_TRANSACTIONAL = 1u << 2,    /* a message that belongs to its transaction         */
-    LEAT_CHANGE_KEY_CHANGED = 1u << 3       /* an update whose old key (key) is not the new one  */
+    LEAT_CHANGE_KEY_CHANGED = 1u << 3,      /* an update whose old key (key) is not the new one  */
+    LEAT_CHANGE_TX_FIRST = 1u << 4,         /* the first of its transaction                      */
+    LEAT_CHANGE_TX_LAST = 1u << 5           /* the last; every transaction with a change has one */
 };
 
 typedef struct leat_transaction { /* growing */
@@ -461,6 +464,7 @@ typedef struct leat_sink_start { /* growing */
     uint32_t known;           /* in: 1 when `durable` is the last identity that this sink is known */
     uint32_t reserved;        /*     to have made durable (0: nothing is known of it)             */
     leat_identity durable;    /* in */
+    const char *format;       /* in: of the values, "json" or "msgpack".  Static */
 } leat_sink_start;
 
 typedef struct leat_sink_ops { /* growing */

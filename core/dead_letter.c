@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dead_letter.c -- see dead_letter.h.  Rare by nature: it may allocate.
+ */
+#include "dead_letter.h"
+
+#include "encode.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct dead_letter {
+    int fd;
+    char path[4096];
+    char sink[64];
+};
+
+static leat_status fail(leat_error *error, leat_status status, const char *what, const char *path)
+{
+    error->status = status;
+    error->os_errno = errno;
+    (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %s: %s", what, path,
+                   strerror(errno));
+    return status;
+}
+
+struct dead_letter *dead_letter_open(const char *directory, const char *pipeline, const char *sink,
+                                     leat_error *error)
+{
+    struct dead_letter *letter = calloc(1, sizeof *letter);
+    int folder;
+
+    if (!letter)
+        return NULL;
+    letter->fd = -1;
+    (void)snprintf(letter->sink, sizeof letter->sink, "%s", sink);
+    (void)snprintf(letter->path, sizeof letter->path, "%s/%s-%s.ndjson", directory, pipeline, sink);
+    if (mkdir(directory, 0750) != 0 && errno != EEXIST) {
+        (void)fail(error, LEAT_ECONFIG, "make", directory);
+        goto out;
+    }
+    letter->fd = open(letter->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (letter->fd < 0 || folder < 0 || fsync(folder) != 0) {
+        (void)fail(error, LEAT_ECONFIG, "open", letter->path);
+        if (folder >= 0)
+            (void)close(folder);
+        goto out;
+    }
+    (void)close(folder);
+    return letter;
+out:
+    error->exit_code = 73;
+    dead_letter_close(letter);
+    return NULL;
+}
+
+void dead_letter_close(struct dead_letter *letter)
+{
+    if (!letter)
+        return;
+    if (letter->fd >= 0)
+        (void)close(letter->fd);
+    free(letter);
+}
+
+static void put_text(FILE *out, const char *text, size_t length)
+{
+    (void)fputc('"', out);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            (void)fprintf(out, "\\%c", c);
+        else if (c < 0x20)
+            (void)fprintf(out, "\\u%04x", c);
+        else
+            (void)fputc(c, out);
+    }
+    (void)fputc('"', out);
+}
+
+static void put_base64(FILE *out, leat_bytes bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = (const unsigned char *)bytes.ptr;
+
+    (void)fputc('"', out);
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        uint32_t left = (uint32_t)(bytes.len - i < 3 ? bytes.len - i : 3);
+        uint32_t bits = (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0)
+                        | (left > 2 ? at[i + 2] : 0);
+        (void)fputc(digits[bits >> 18], out);
+        (void)fputc(digits[bits >> 12 & 63], out);
+        (void)fputc(left > 1 ? digits[bits >> 6 & 63] : '=', out);
+        (void)fputc(left > 2 ? digits[bits & 63] : '=', out);
+    }
+    (void)fputc('"', out);
+}
+
+static void put_line(FILE *out, const struct dead_letter *letter, const leat_change *change,
+                     leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason)
+{
+    char lsn[32];
+
+    lsn[encode_lsn(change->identity.position, lsn)] = '\0';
+    (void)fprintf(out, "{\"reason\":");
+    put_text(out, reason.ptr, reason.len);
+    (void)fprintf(out, ",\"sink\":");
+    put_text(out, letter->sink, strlen(letter->sink));
+    (void)fprintf(out, ",\"lsn\":\"%s\",\"seq\":%lld,\"op\":\"%s\"", lsn,
+                  (long long)change->identity.seq, encode_op_name(change->op));
+    if (change->relation) {
+        (void)fprintf(out, ",\"schema\":");
+        put_text(out, change->relation->schema.ptr, change->relation->schema.len);
+        (void)fprintf(out, ",\"table\":");
+        put_text(out, change->relation->table.ptr, change->relation->table.len);
+    }
+    if (route.len > 0) {
+        (void)fprintf(out, ",\"route\":");
+        put_text(out, route.ptr, route.len);
+    }
+    if (value.len > 0 && is_json) {
+        (void)fprintf(out, ",\"record\":%.*s", (int)value.len, value.ptr);
+    } else if (value.len > 0) {
+        (void)fprintf(out, ",\"record_base64\":");
+        put_base64(out, value);
+    }
+    (void)fprintf(out, "}\n");
+}
+
+static leat_status append(struct dead_letter *letter, const char *line, size_t size,
+                          leat_error *error)
+{
+    off_t start = lseek(letter->fd, 0, SEEK_END);
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t wrote = write(letter->fd, line + done, size - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0) {
+            (void)fail(error, LEAT_ERETRY, "write", letter->path);
+            (void)!ftruncate(letter->fd, start);
+            return LEAT_ERETRY;
+        }
+        done += (size_t)wrote;
+    }
+    if (fdatasync(letter->fd) != 0)
+        return fail(error, LEAT_EFATAL, "sync", letter->path);
+    return LEAT_OK;
+}
+
+leat_status dead_letter_write(struct dead_letter *letter, const leat_change *change,
+                              leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason,
+                              leat_error *error)
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    leat_status status;
+
+    if (!out)
+        return fail(error, LEAT_ERETRY, "build a line for", letter->path);
+    put_line(out, letter, change, route, value, is_json, reason);
+    if (fclose(out) != 0)
+        status = fail(error, LEAT_ERETRY, "build a line for", letter->path);
+    else
+        status = append(letter, line, size, error);
+    free(line);
+    return status;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * source_loop.h -- one pipeline's source side: the plugin, its pool, the open batch and the window.
+ *
+ * Everything here belongs to the source thread, which is source_loop_step in a loop; a test calls
+ * the step without a thread.  What crosses to other threads goes through the channels and the
+ * journal only.
+ */
+#ifndef LEAT_SOURCE_LOOP_H
+#define LEAT_SOURCE_LOOP_H
+
+#include "batch.h"
+#include "channel.h"
+#include "clock.h"
+#include "journal.h"
+#include "window.h"
+
+#define SLAB_SIZE ((size_t)64 * 1024)
+
+struct source_counters { /* written by the source thread, read by any: relaxed */
+    _Atomic uint64_t changes, batches, bytes, starved;
+};
+
+struct source_loop {
+    leat_host host; /* first: the plugin's handle is this */
+    const struct clock *clock;
+    const leat_source_ops *ops;
+    leat_source *source;
+    struct pool pool;
+    size_t batch_size;
+    size_t memory_factor; /* how much `memory` one byte of this pool costs: for advice */
+    struct batch *batches;
+    struct batch **free_batches;
+    uint32_t batch_count, free_count;
+    struct batch *open; /* NULL: none */
+    uint64_t last_safe;
+    struct window window;
+    struct channel *channels;
+    uint32_t channel_count;
+    struct doorbell bell;
+    struct journal *journal;
+    leat_progress told;
+    bool begun;
+    int64_t trim_at_ns;
+    /* Set by the control thread, read by the source thread: hand out no more batches. */
+    atomic_bool draining;
+    /* The namespace of the identities: set once at begin (release), read by workers (acquire). */
+    _Atomic(const char *) name_space;
+    char name_space_text[JOURNAL_TEXT_MAX];
+    struct source_counters counters;
+    void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
+};
+
+struct source_loop_setup {
+    const struct clock *clock;
+    const char *pipeline;
+    const leat_source_ops *ops;
+    size_t memory;       /* bytes for the source's batches */
+    size_t memory_factor;
+    size_t batch_size;
+    bool mlock;
+    struct channel *channels; /* source_bell is set by init */
+    uint32_t channel_count;
+    struct journal *journal;
+    void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
+    const void *(*extension)(const leat_host *, const char *);
+};
+
+/* [main] False with errno set. */
+bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *setup);
+void source_loop_fini(struct source_loop *loop);
+
+/* [source] One turn: take back what the workers gave back, settle what became durable, let the
+ * plugin read for at most max_wait_ms (-1: until something happens). */
+leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat_error *error);
+
+/* [source] True when nothing is in flight and all that is durable has been recorded and told. */
+bool source_loop_is_drained(struct source_loop *loop);
+
+#endif

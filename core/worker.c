@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.c -- see worker.h: the life of a sink, results, and the thread's step.  How a batch becomes
+ * parts is in worker_encode.c.
+ */
+#include "worker.h"
+
+#include "stage.h"
+#include "worker_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_FIRST_MS 100
+
+static struct worker *worker_of(const leat_host *host)
+{
+    return (struct worker *)(void *)(uintptr_t)host;
+}
+
+void worker__count(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
+static void enter(struct worker *worker, enum worker_state state)
+{
+    worker->state = state;
+    atomic_store_explicit(&worker->counters.state, (int)state, memory_order_relaxed);
+}
+
+void worker__fail(struct worker *worker, const leat_error *error)
+{
+    worker->error = *error;
+    enter(worker, WORKER_FAILED);
+}
+
+/* xorshift64*: jitter needs no more. */
+static uint32_t jitter(struct worker *worker, uint32_t ms)
+{
+    worker->random ^= worker->random >> 12;
+    worker->random ^= worker->random << 25;
+    worker->random ^= worker->random >> 27;
+    return ms / 2 + (uint32_t)((worker->random * 2685821657736338717u) >> 33) % (ms / 2 + 1);
+}
+
+static void back_off(struct worker *worker, enum worker_state state, uint32_t asked_ms)
+{
+    uint32_t shift = worker->failures < 16 ? worker->failures : 16;
+    int64_t wait_ms = (int64_t)BACKOFF_FIRST_MS << shift;
+
+    if (wait_ms > worker->config->retry_max_ms)
+        wait_ms = worker->config->retry_max_ms;
+    worker->failures++;
+    worker__count(&worker->counters.retries, 1);
+    wait_ms = asked_ms ? asked_ms : jitter(worker, (uint32_t)wait_ms);
+    worker->retry_at_ns = clock_now_ns(worker->clock) + wait_ms * 1000000;
+    enter(worker, state);
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+/* [any] The plugin gives a batch back. */
+static void host_batch_done(const leat_host *host, uint64_t token, const leat_result *result)
+{
+    struct worker *worker = worker_of(host);
+    struct slot *slot = &worker->slots[(uint32_t)token & (WORKER_SLOTS - 1)];
+    int lent = SLOT_LENT;
+
+    if (slot->generation != (uint32_t)(token >> 32)
+        || !atomic_compare_exchange_strong_explicit(&slot->state, &lent, SLOT_REPORTING,
+                                                    memory_order_acq_rel, memory_order_relaxed)) {
+        leat_field fields[] = {LEAT_F_UINT("token", token)};
+        worker->log(host, LEAT_LOG_ERROR, "plugin gave back a batch that it does not have", fields, 1);
+        return;
+    }
+    memset(&slot->result, 0, sizeof slot->result);
+    memcpy(&slot->result, result,
+           result->size < sizeof slot->result ? result->size : sizeof slot->result);
+    (void)snprintf(slot->result_text, sizeof slot->result_text, "%.*s", (int)result->text.len,
+                   result->text.ptr ? result->text.ptr : "");
+    atomic_store_explicit(&slot->state, SLOT_REPORTED, memory_order_release);
+    atomic_fetch_add_explicit(&worker->reports, 1, memory_order_release);
+    doorbell_ring(&worker->channel->worker_bell);
+}
+
+static void mark_durable(struct worker *worker, struct slot *slot, uint32_t records)
+{
+    if (records > slot->offer.record_count)
+        records = slot->offer.record_count;
+    slot->durable += records;
+    worker__count(&worker->counters.records, records);
+    if (slot->durable == slot->record_count)
+        atomic_store_explicit(&slot->state, SLOT_FINISHED, memory_order_relaxed);
+    else
+        atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+}
+
+static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
+{
+    int64_t until_ns, before_ns;
+
+    if (hold_ms == 0)
+        return;
+    until_ns = clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000;
+    before_ns = atomic_load_explicit(&slot->batch->hold_until_ns, memory_order_relaxed);
+    while (before_ns < until_ns
+           && !atomic_compare_exchange_weak_explicit(&slot->batch->hold_until_ns, &before_ns,
+                                                     until_ns, memory_order_relaxed,
+                                                     memory_order_relaxed))
+        ;
+}
+
+/* The record behind the durable ones will never be accepted. */
+static void reject(struct worker *worker, struct slot *slot)
+{
+    const leat_record *record = worker__record(slot, slot->durable);
+
+    worker__count(&worker->counters.rejects, 1);
+    if (worker__dead_letter(worker, record->change, record->route, record->value,
+                            slot->result_text))
+        mark_durable(worker, slot, 1);
+}
+
+static void take_result(struct worker *worker, struct slot *slot)
+{
+    leat_field fields[] = {LEAT_F_STR("error", slot->result_text)};
+    leat_error error = {.size = sizeof error, .status = slot->result.status};
+
+    worker->lent--;
+    if (slot->result.status == LEAT_OK) {
+        hold(worker, slot, slot->result.hold_ms);
+        mark_durable(worker, slot, slot->offer.record_count);
+        worker->failures = 0;
+        return;
+    }
+    mark_durable(worker, slot, slot->result.durable_count);
+    if (slot->result.status == LEAT_EREJECT && slot->durable < slot->record_count)
+        reject(worker, slot);
+    if (worker->state == WORKER_FAILED)
+        return;
+    if (slot->result.status == LEAT_EFATAL || slot->result.status == LEAT_ECONFIG) {
+        (void)snprintf(error.text, sizeof error.text, "%s", slot->result_text);
+        worker__fail(worker, &error);
+        return;
+    }
+    if (worker->state != WORKER_RUNNING)
+        return;
+    if (slot->result.status == LEAT_EREJECT) {
+        worker->asked_ms = 1; /* the rest of the batch is not to blame */
+    } else {
+        worker->log(&worker->host, LEAT_LOG_WARN, "batch failed, will be retried", fields, 1);
+        worker->asked_ms = slot->result.retry_after_ms;
+    }
+    enter(worker, WORKER_RECOVERING);
+}
+
+/* Finished slots leave at the head: their memory comes back, and a whole batch goes home. */
+static void leave(struct worker *worker)
+{
+    while (worker->head != worker->tail) {
+        struct slot *slot = worker__slot(worker, worker->head);
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_FINISHED)
+            break;
+        worker->accepted = worker__record(slot, slot->record_count - 1)->identity;
+        worker->has_accepted = true;
+        span_list_release(&slot->memory, &worker->pool);
+        worker->no_memory = false;
+        if (slot->last_part)
+            worker__give_back(worker, slot->batch);
+        atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_relaxed);
+        slot->generation++;
+        worker->head++;
+        if ((int32_t)(worker->next - worker->head) < 0)
+            worker->next = worker->head;
+        stage_pass("batch_done");
+    }
+    atomic_store_explicit(&worker->counters.oldest_ns,
+                          worker->head == worker->tail
+                              ? 0
+                              : worker__slot(worker, worker->head)->encoded_ns,
+                          memory_order_relaxed);
+}
+
+static void take_results(struct worker *worker)
+{
+    uint32_t reports = atomic_load_explicit(&worker->reports, memory_order_acquire);
+
+    if (reports == worker->reports_seen)
+        return;
+    worker->reports_seen = reports;
+    for (uint32_t i = worker->head; i != worker->next; i++) {
+        struct slot *slot = worker__slot(worker, i);
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_REPORTED)
+            take_result(worker, slot);
+    }
+    leave(worker);
+}
+
+/* The instance is stopped: what it had counts as not durable. */
+static void take_everything_back(struct worker *worker)
+{
+    take_results(worker);
+    for (uint32_t i = worker->head; i != worker->tail; i++) {
+        struct slot *slot = worker__slot(worker, i);
+        int state = atomic_load_explicit(&slot->state, memory_order_acquire);
+        if (state == SLOT_LENT) {
+            atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+            worker->lent--;
+        }
+    }
+    worker->next = worker->head;
+}
+
+/* ---- the life of the instance --------------------------------------------------------------- */
+
+static void instance_down(struct worker *worker, const leat_error *error)
+{
+    leat_field fields[] = {LEAT_F_STR("error", error->text)};
+
+    (void)worker->ops->stop(worker->sink, 0);
+    take_everything_back(worker);
+    if (worker->state == WORKER_FAILED)
+        return;
+    worker->log(&worker->host, LEAT_LOG_WARN, "sink is down, will be tried again", fields, 1);
+    back_off(worker, WORKER_DOWN, 0);
+}
+
+static void holds_too_little(struct worker *worker, const leat_sink_start *start)
+{
+    leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 65};
+    char has[32], had[32];
+    leat_identity least = worker->has_floor ? worker->floor : worker->accepted;
+
+    worker->regressed = !worker->has_floor || leat_identity_compare(start->last, worker->floor) >= 0;
+    if (worker->regressed)
+        least = worker->accepted;
+    has[encode_lsn(start->last.position, has)] = '\0';
+    had[encode_lsn(least.position, had)] = '\0';
+    (void)snprintf(error.text, sizeof error.text,
+                   "sink %s holds records up to %s:%lld, but up to %s:%lld were durable in it: it "
+                   "has lost data%s",
+                   worker->config->name, has, (long long)start->last.seq, had, (long long)least.seq,
+                   worker->regressed ? ", which the source still has"
+                                     : "; restore it, or remove the state file to go on with a gap");
+    worker__fail(worker, &error);
+}
+
+static void apply_holds(struct worker *worker, const leat_sink_start *start)
+{
+    worker->skipping = false;
+    if (start->holds == LEAT_HOLDS_NOTHING && (worker->has_accepted || worker->has_floor)) {
+        worker->log(&worker->host, LEAT_LOG_WARN,
+                    "sink holds nothing, though it did earlier: it is taken for a new one", NULL, 0);
+        return;
+    }
+    if (start->holds != LEAT_HOLDS_LAST)
+        return;
+    if ((worker->has_accepted && leat_identity_compare(start->last, worker->accepted) < 0)
+        || (worker->has_floor && leat_identity_compare(start->last, worker->floor) < 0)) {
+        holds_too_little(worker, start);
+        return;
+    }
+    worker->skip_until = start->last;
+    worker->skipping = true;
+    worker__skip_encoded(worker);
+    leave(worker);
+}
+
+static void instance_start(struct worker *worker)
+{
+    leat_error error = {.size = sizeof error};
+    leat_sink_start start = {
+        .size = sizeof start,
+        .name_space = atomic_load_explicit(worker->name_space, memory_order_acquire),
+        .format = worker->config->format == ENCODE_MSGPACK ? "msgpack" : "json",
+    };
+    leat_status status;
+
+    worker->has_floor = journal_sink_floor(worker->journal, worker->config->name, &worker->floor);
+    start.known = worker->has_accepted || worker->has_floor;
+    start.durable = worker->has_accepted ? worker->accepted : worker->floor;
+    status = worker->ops->start(worker->sink, &start, &error);
+    if (status == LEAT_AGAIN) {
+        enter(worker, WORKER_STARTING);
+        return;
+    }
+    if (status == LEAT_ERETRY) {
+        instance_down(worker, &error);
+        return;
+    }
+    if (status != LEAT_OK) {
+        error.status = status;
+        worker__fail(worker, &error);
+        return;
+    }
+    worker__count(&worker->counters.starts, 1);
+    worker->next = worker->head;
+    apply_holds(worker, &start);
+    if (worker->state != WORKER_FAILED)
+        enter(worker, WORKER_RUNNING);
+}
+
+/* ---- the step ------------------------------------------------------------------------------- */
+
+static void lend(struct worker *worker, struct slot *slot)
+{
+    slot->offer = (leat_batch){
+        .size = sizeof slot->offer,
+        .record_count = slot->record_count - slot->durable,
+        .record_stride = sizeof(leat_record),
+        .attempt = slot->attempt,
+        .token = (uint64_t)slot->generation << 32 | (worker->next & (WORKER_SLOTS - 1)),
+        .records = slot->records + (size_t)slot->durable * sizeof(leat_record),
+    };
+    atomic_store_explicit(&slot->state, SLOT_LENT, memory_order_release);
+}
+
+/* True when something was lent or skipped. */
+static bool submit_next(struct worker *worker)
+{
+    struct slot *slot;
+    leat_status status;
+
+    if (worker->next == worker->tail && !worker__encode_next(worker))
+        return false;
+    slot = worker__slot(worker, worker->next);
+    if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_READY) {
+        worker->next++; /* finished before what is retried now */
+        return true;
+    }
+    lend(worker, slot);
+    status = worker->ops->submit(worker->sink, &slot->offer);
+    if (status == LEAT_OK) {
+        slot->attempt++;
+        worker->lent++;
+        worker->next++;
+        worker__count(&worker->counters.batches, 1);
+        stage_pass("submitted");
+        return true;
+    }
+    atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+    if (status != LEAT_AGAIN) {
+        leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 70};
+        (void)snprintf(error.text, sizeof error.text,
+                       "submit returned %d, which is neither OK nor AGAIN: a bug of the plugin",
+                       (int)status);
+        worker__fail(worker, &error);
+    }
+    return false;
+}
+
+static void poll_plugin(struct worker *worker, int32_t wait_ms)
+{
+    leat_error error = {.size = sizeof error};
+    leat_status status;
+
+    if (!worker->ops->poll) {
+        struct pollfd fd = {.fd = worker->channel->worker_bell.fd, .events = POLLIN};
+        if (wait_ms != 0)
+            (void)poll(&fd, 1, wait_ms);
+        return;
+    }
+    status = worker->ops->poll(worker->sink, wait_ms, &error);
+    if (status == LEAT_OK || status == LEAT_AGAIN)
+        return;
+    if (status == LEAT_ERETRY) {
+        instance_down(worker, &error);
+        return;
+    }
+    take_results(worker);
+    error.status = status;
+    if (worker->state != WORKER_FAILED)
+        worker__fail(worker, &error);
+}
+
+static int32_t shorter(int32_t a_ms, int32_t b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+static int32_t until_retry(struct worker *worker)
+{
+    int64_t left_ns = worker->retry_at_ns - clock_now_ns(worker->clock);
+
+    return left_ns <= 0 ? 0 : (int32_t)(left_ns / 1000000 + 1);
+}
+
+/* Rule 11 of the fault rules: nobody waits for ever in silence. */
+static int32_t watch_for_stall(struct worker *worker)
+{
+    int64_t limit_ns = worker->config->stall_warning_ms * 1000000;
+    int64_t now_ns, oldest_ns;
+
+    if (worker->head == worker->tail || limit_ns == 0)
+        return -1;
+    now_ns = clock_now_ns(worker->clock);
+    oldest_ns = worker__slot(worker, worker->head)->encoded_ns;
+    if (worker->stall_logged_ns > oldest_ns)
+        oldest_ns = worker->stall_logged_ns;
+    if (now_ns - oldest_ns >= limit_ns) {
+        struct slot *slot = worker__slot(worker, worker->head);
+        leat_identity first = worker__record(slot, slot->durable)->identity;
+        leat_field fields[] = {
+            LEAT_F_INT("age_ms", (now_ns - slot->encoded_ns) / 1000000),
+            LEAT_F_LSN("lsn", first.position),
+            LEAT_F_INT("seq", first.seq),
+            LEAT_F_STR("waits_for", worker__state_text(worker->state)),
+        };
+        worker->log(&worker->host, LEAT_LOG_WARN, "oldest record is not acknowledged", fields, 4);
+        worker->stall_logged_ns = now_ns;
+        oldest_ns = now_ns;
+    }
+    return (int32_t)((limit_ns - (now_ns - oldest_ns)) / 1000000 + 1);
+}
+
+static bool run(struct worker *worker)
+{
+    bool any = false;
+
+    while (worker->state == WORKER_RUNNING && submit_next(worker)) {
+        any = true;
+        take_results(worker);
+    }
+    if (worker->state == WORKER_RUNNING)
+        poll_plugin(worker, 0);
+    take_results(worker);
+    leave(worker);
+    return any;
+}
+
+/* What the state allows now; returns how long the thread may then wait. */
+static int32_t act(struct worker *worker)
+{
+    switch (worker->state) {
+    case WORKER_WAITING:
+        if (!atomic_load_explicit(worker->name_space, memory_order_acquire))
+            return -1;
+        instance_start(worker);
+        return 0;
+    case WORKER_STARTING:
+        instance_start(worker);
+        return worker->state == WORKER_STARTING ? 50 : 0;
+    case WORKER_RUNNING:
+        return run(worker) ? 0 : -1;
+    case WORKER_RECOVERING:
+        if (worker->lent > 0)
+            return -1;
+        worker->next = worker->head;
+        back_off(worker, WORKER_RETRYING, worker->asked_ms);
+        return 0;
+    case WORKER_RETRYING:
+        if (until_retry(worker) > 0)
+            return until_retry(worker);
+        enter(worker, WORKER_RUNNING);
+        return 0;
+    case WORKER_DOWN:
+        if (until_retry(worker) > 0)
+            return until_retry(worker);
+        instance_start(worker);
+        return 0;
+    case WORKER_FAILED:
+        return 0;
+    }
+    return 0;
+}
+
+static bool must_not_sleep(struct worker *worker)
+{
+    if (atomic_load_explicit(&worker->reports, memory_order_acquire) != worker->reports_seen
+        || atomic_exchange_explicit(&worker->wake_asked, false, memory_order_acquire)
+        || atomic_load_explicit(&worker->stopping, memory_order_acquire))
+        return true;
+    if (worker->state == WORKER_WAITING)
+        return atomic_load_explicit(worker->name_space, memory_order_acquire) != NULL;
+    return worker->state == WORKER_RUNNING && worker->next == worker->tail && !worker->no_memory
+           && worker__can_encode(worker);
+}
+
+static void wait_for_work(struct worker *worker, int32_t wait_ms)
+{
+    struct pollfd fd = {.fd = worker->channel->worker_bell.fd, .events = POLLIN};
+
+    doorbell_arm(&worker->channel->worker_bell);
+    if (!must_not_sleep(worker)) {
+        /* An instance that is up waits for its own events too; one that is down has none. */
+        if (worker->state == WORKER_RUNNING || worker->state == WORKER_STARTING
+            || worker->state == WORKER_RECOVERING || worker->state == WORKER_RETRYING)
+            poll_plugin(worker, wait_ms);
+        else
+            (void)poll(&fd, 1, wait_ms);
+    }
+    doorbell_disarm(&worker->channel->worker_bell);
+}
+
+bool worker_step(struct worker *worker, int32_t max_wait_ms)
+{
+    int32_t wait_ms;
+
+    take_results(worker);
+    wait_ms = act(worker);
+    if (worker->state == WORKER_FAILED)
+        return false;
+    wait_ms = shorter(wait_ms, max_wait_ms);
+    if (wait_ms != 0) {
+        wait_ms = shorter(wait_ms, watch_for_stall(worker));
+        wait_for_work(worker, wait_ms);
+    }
+    return worker->state != WORKER_FAILED;
+}
+
+void worker_stop(struct worker *worker, uint32_t deadline_ms)
+{
+    if (worker->state != WORKER_WAITING && worker->state != WORKER_DOWN)
+        (void)worker->ops->stop(worker->sink, deadline_ms);
+    take_everything_back(worker);
+}
+
+/* ---- set-up --------------------------------------------------------------------------------- */
+
+static void host_log(const leat_host *host, int32_t level, const char *message,
+                     const leat_field *fields, size_t field_count)
+{
+    worker_of(host)->log(host, level, message, fields, field_count);
+}
+
+static int64_t host_now_ns(const leat_host *host)
+{
+    return clock_now_ns(worker_of(host)->clock);
+}
+
+static void host_wake(const leat_host *host)
+{
+    struct worker *worker = worker_of(host);
+
+    atomic_store_explicit(&worker->wake_asked, true, memory_order_release);
+    doorbell_ring(&worker->channel->worker_bell);
+}
+
+static bool make_parts(struct worker *worker, const struct worker_setup *setup, leat_error *error)
+{
+    const struct config_sink *config = setup->config;
+    struct encode_options encoding = {config->format, config->numeric, config->int8, config->bytea,
+                                      config->timestamp};
+
+    worker->slots = calloc(WORKER_SLOTS, sizeof *worker->slots);
+    worker->encoder = encoder_create(&encoding);
+    if (!worker->slots || !worker->encoder
+        || !pool_init(&worker->pool, setup->memory, (size_t)64 * 1024, setup->mlock)) {
+        (void)snprintf(error->text, sizeof error->text, "no memory for sink %s: %s", config->name,
+                       strerror(errno));
+        return false;
+    }
+    if (worker->ops->route && (config->route || config->route_count > 0 || worker->ops->route->fallback)) {
+        worker->router = router_create(config, worker->ops->route, error->text, sizeof error->text);
+        if (!worker->router)
+            return false;
+    }
+    if (config->on_reject == CONFIG_REJECT_DEAD_LETTER) {
+        worker->dead_letter =
+            dead_letter_open(config->dead_letter, setup->pipeline, config->name, error);
+        if (!worker->dead_letter)
+            return false;
+    }
+    return true;
+}
+
+bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_error *error)
+{
+    memset(worker, 0, sizeof *worker);
+    worker->clock = setup->clock;
+    worker->config = setup->config;
+    worker->ops = setup->ops;
+    worker->memory_factor = setup->memory_factor;
+    worker->channel = setup->channel;
+    worker->name_space = setup->name_space;
+    worker->log = setup->log;
+    worker->random = (uint64_t)clock_now_ns(setup->clock) | 1;
+    worker->journal = setup->journal;
+    worker->host = (leat_host){
+        .size = sizeof worker->host,
+        .abi_major = LEAT_ABI_MAJOR,
+        .abi_minor = LEAT_ABI_MINOR,
+        .pipeline = setup->pipeline,
+        .instance = setup->config->name,
+        .wake_fd = setup->channel->worker_bell.fd,
+        .log = host_log,
+        .now_ns = host_now_ns,
+        .wake = host_wake,
+        .extension = setup->extension,
+        .batch_done = host_batch_done,
+    };
+    return make_parts(worker, setup, error);
+}
+
+void worker_fini(struct worker *worker)
+{
+    encoder_destroy(worker->encoder);
+    router_destroy(worker->router);
+    dead_letter_close(worker->dead_letter);
+    free(worker->slots);
+    pool_fini(&worker->pool);
+}

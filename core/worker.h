@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.h -- one sink's side of a pipeline: encodes batches, lends them to the plugin, takes the
+ * results, gives the batches back to the source thread.
+ *
+ * Everything here belongs to the worker thread, which is worker_step in a loop; a test calls the
+ * step without a thread.  Other threads touch only batch_done (a slot's state and result) and the
+ * flags marked so.
+ *
+ * A source batch becomes one or more parts, each in a slot.  Slots are a queue in stream order:
+ *
+ *     head ........... next ............ tail
+ *       lent or finished  |  encoded, not lent
+ *
+ * A slot leaves at the head only, when it is finished: all its records are durable.
+ */
+#ifndef LEAT_WORKER_H
+#define LEAT_WORKER_H
+
+#include "batch.h"
+#include "channel.h"
+#include "clock.h"
+#include "config.h"
+#include "dead_letter.h"
+#include "encode.h"
+#include "journal.h"
+#include "route.h"
+
+#define WORKER_SLOTS 1024u      /* a power of two */
+#define WORKER_PART_RECORDS 512u
+
+/* The life of a sink.  Each state says what it waits for. */
+enum worker_state {
+    WORKER_WAITING = 0, /* for the source to reach its origin                                */
+    WORKER_STARTING,    /* start said AGAIN: for the plugin's server                         */
+    WORKER_RUNNING,     /* for batches and results                                           */
+    WORKER_RECOVERING,  /* a batch failed: for every lent batch to come back                 */
+    WORKER_RETRYING,    /* all are back: for the back-off, then RUNNING from the head         */
+    WORKER_DOWN,        /* the instance was stopped: for the back-off, then STARTING          */
+    WORKER_FAILED       /* for nobody: the pipeline has to stop                               */
+};
+
+enum slot_state { SLOT_FREE = 0, SLOT_READY, SLOT_LENT, SLOT_REPORTING, SLOT_REPORTED, SLOT_FINISHED };
+
+struct slot {
+    /* The worker sets READY and LENT (release) before a submit; batch_done moves LENT to REPORTING
+     * (acquire), fills the result, and stores REPORTED (release) for the worker to load (acquire).
+     * All others are the worker's own. */
+    atomic_int state;
+    uint32_t generation; /* part of the token: a late report of an earlier use does not count */
+    struct batch *batch;
+    bool last_part;
+    struct span_list memory;
+    unsigned char *records; /* record_count of leat_record */
+    uint32_t record_count;
+    uint32_t durable;  /* leading records known durable */
+    uint32_t attempt;
+    leat_batch offer;  /* what was lent: the records behind `durable` at that time */
+    leat_result result;
+    char result_text[256];
+    int64_t encoded_ns;
+};
+
+struct worker_counters { /* written by the worker, read by any: relaxed */
+    _Atomic uint64_t records, bytes, batches, retries, rejects, starts, skipped;
+    _Atomic int64_t oldest_ns; /* when the oldest record not yet durable was encoded; 0: none */
+    _Atomic int state;
+};
+
+struct worker {
+    leat_host host; /* first: the plugin's handle is this */
+    const struct clock *clock;
+    const struct config_sink *config;
+    const leat_sink_ops *ops;
+    leat_sink *sink;
+    struct channel *channel;
+    struct pool pool;
+    size_t memory_factor;
+    struct encoder *encoder;
+    struct router *router; /* NULL: no routes */
+    struct dead_letter *dead_letter; /* NULL: on_reject is stop */
+    enum worker_state state;
+    struct slot *slots;
+    uint32_t head, next, tail; /* indices that only grow; & (WORKER_SLOTS - 1) */
+    uint32_t lent;             /* slots that the plugin has */
+    struct batch *cutting;     /* the batch whose parts are being encoded */
+    const leat_change *cut_at; /* its first change that is in no part yet */
+    uint32_t cut_left;         /* and how many there are from it on */
+    char id_prefix[JOURNAL_TEXT_MAX + 32]; /* "<namespace>:<lsn>:" of id_position */
+    size_t id_prefix_length;
+    uint64_t id_position;
+    leat_arena arena;          /* of the newest part */
+    bool no_memory;            /* encoding waits for a slot to leave */
+    struct journal *journal;
+    leat_identity floor;       /* confirmed to the source: to hold less than this is a loss */
+    bool has_floor;
+    leat_identity accepted;    /* the last record that the plugin called durable, in order */
+    bool has_accepted;
+    leat_identity skip_until;  /* the sink holds up to here already */
+    bool skipping;
+    uint32_t failures;         /* in a row, for the back-off */
+    int64_t retry_at_ns;
+    uint32_t asked_ms;         /* of the result that began the recovery; 0: the host's own back-off */
+    int64_t stall_logged_ns;
+    uint64_t random;
+    leat_error error;          /* of WORKER_FAILED */
+    bool regressed;            /* FAILED because the sink holds less than it accepted, but not
+                                * less than was confirmed: the pipeline can begin again there */
+    atomic_uint reports;       /* counts batch_done; the worker looks at its slots when it moved */
+    uint32_t reports_seen;
+    atomic_bool wake_asked;
+    _Atomic(const char *) *name_space; /* the source loop's */
+    atomic_bool stopping;      /* set by the control thread */
+    struct worker_counters counters;
+    void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
+};
+
+struct worker_setup {
+    const struct clock *clock;
+    const char *pipeline;
+    const struct config_sink *config;
+    const leat_sink_ops *ops;
+    size_t memory;
+    size_t memory_factor;
+    bool mlock;
+    struct channel *channel;
+    _Atomic(const char *) *name_space;
+    struct journal *journal; /* for what is known of the sink */
+    void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
+    const void *(*extension)(const leat_host *, const char *);
+};
+
+/* [main] False with a text: no memory, or a wrong route. */
+bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_error *error);
+void worker_fini(struct worker *worker);
+
+/* [worker] One turn; waits for at most max_wait_ms (-1: until something happens).  False: the sink
+ * has failed for good, worker->error says why. */
+bool worker_step(struct worker *worker, int32_t max_wait_ms);
+
+/* [worker] Ends the plugin's work: what is lent may be finished until the deadline. */
+void worker_stop(struct worker *worker, uint32_t deadline_ms);
+
+#endif

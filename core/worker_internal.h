@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker_internal.h -- what worker.c and worker_encode.c share.  [worker]
+ */
+#ifndef LEAT_WORKER_INTERNAL_H
+#define LEAT_WORKER_INTERNAL_H
+
+#include "worker.h"
+
+static inline struct slot *worker__slot(struct worker *worker, uint32_t index)
+{
+    return &worker->slots[index & (WORKER_SLOTS - 1)];
+}
+
+static inline const leat_record *worker__record(const struct slot *slot, uint32_t index)
+{
+    return (const leat_record *)(const void *)(slot->records + (size_t)index * sizeof(leat_record));
+}
+
+/* Makes one more part out of the batch that is being cut, or the next one; false: there is nothing
+ * to encode, or no memory or slot now. */
+bool worker__encode_next(struct worker *worker);
+
+/* True when worker__encode_next could do something. */
+bool worker__can_encode(struct worker *worker);
+
+/* After a start: records that the sink turns out to hold count as durable. */
+void worker__skip_encoded(struct worker *worker);
+
+/* The batch goes back to the source thread. */
+void worker__give_back(struct worker *worker, struct batch *batch);
+
+/* A record that will never be accepted: true when it is durable in the dead letters, else the
+ * worker has failed, or recovers to try again. */
+bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_bytes route,
+                         leat_bytes value, const char *reason);
+
+void worker__fail(struct worker *worker, const leat_error *error);
+void worker__count(_Atomic uint64_t *counter, uint64_t by);
+const char *worker__state_text(enum worker_state state);
+
+#endif
