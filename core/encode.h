@@ -30,7 +30,8 @@ void encoder_destroy(struct encoder *encoder);                        /* [main] 
  * (nothing of dst past room is ever touched).  The JSON form has no newline behind it. */
 size_t encoder_value(struct encoder *encoder, const leat_change *change, unsigned char *dst, size_t room);
 
-/* [worker] A room with which encoder_value (and encoder_key) of this change cannot fail.  Slow. */
+/* [worker] A room with which encoder_value (and encoder_key) of this change cannot fail.  Slow.
+ * SIZE_MAX: no memory for the names of a relation that is larger than the cache. */
 size_t encoder_bound(struct encoder *encoder, const leat_change *change);
 
 enum encode_key { ENCODE_KEY_OLD, ENCODE_KEY_NEW }; /* u.row.key; the new row's own key columns */
