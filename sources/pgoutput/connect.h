@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * connect.h -- connections to PostgreSQL, made by libpq without blocking.
+ *
+ * The dsn is the user's; what the stream's meaning rests on (time zone, date style, encoding and so
+ * on) is set over it.  The dsn, which may hold a password, is never part of a message.
+ */
+#ifndef LEAT_PGOUTPUT_CONNECT_H
+#define LEAT_PGOUTPUT_CONNECT_H
+
+#include "options.h"
+
+#include <libpq-fe.h>
+
+enum connect_kind {
+    CONNECT_REPLICATION, /* a walsender of the database: replication commands and SQL */
+    CONNECT_PLAIN        /* an ordinary session, for the catalogue                     */
+};
+
+#define CONNECT_DSN_MAX 8192
+
+/* [any] The dsn as it is now: ${file:} in it is read anew where the host can.  host may be NULL. */
+const char *connect_dsn(const leat_host *host, const struct pgoutput_options *options,
+                        char out[CONNECT_DSN_MAX]);
+
+/* [any] Starts to connect.  `turn` rotates a dsn's list of hosts, so that one which never answers
+ * does not hide those behind it.  On OK *out is owned by the caller (PQfinish), and to be driven by
+ * connect_step.  ECONFIG: the dsn cannot be read. */
+leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn, PGconn **out,
+                          leat_error *error);
+
+/* [any] Once the socket is ready for *events (in: what poll(2) said; out: what to wait for).
+ * OK: connected.  AGAIN: wait.  ERETRY: failed, see PQerrorMessage. */
+leat_status connect_step(PGconn *conn, short *events);
+
+/* [any] Both of the above, waiting until a CLOCK_MONOTONIC deadline.  ERETRY with the reason. */
+leat_status connect_wait(const char *dsn, enum connect_kind kind, int64_t deadline_ns, PGconn **out,
+                         leat_error *error);
+
+/* [any] One statement with text parameters, waiting until the deadline.  On OK *out is owned by the
+ * caller (PQclear) and holds tuples or a finished command.  ERETRY: no answer, the connection is of
+ * no use any more.  EREJECT: the server refused; *error says why. */
+leat_status connect_query(PGconn *conn, const char *sql, const char *const *values, int value_count,
+                          int64_t deadline_ns, PGresult **out, leat_error *error);
+
+/* [any] CLOCK_MONOTONIC. */
+int64_t connect_now_ns(void);
+
+/* [any] What a dsn (or libpq's environment) says of one keyword; malloc'ed, NULL when nothing. */
+char *connect_keyword(const char *dsn, const char *keyword);
+
+#endif

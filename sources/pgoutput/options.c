@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.c -- what the option table cannot say of a configuration.  [main]  Never connects.
+ */
+#include "options.h"
+#include "fault.h"
+
+static bool slot_name_is_good(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 1 && length <= 63 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == length;
+}
+
+leat_status options_check(const struct pgoutput_options *options, leat_error *error)
+{
+    if (!options->dsn || !*options->dsn)
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "dsn is empty: write \"host=... dbname=... user=...\"");
+    if (!options->slot || !slot_name_is_good(options->slot))
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "slot must be 1 to 63 characters of a-z, 0-9 and _, as PostgreSQL has it");
+    if (options->publication.count == 0)
+        return fault_set(error, LEAT_ECONFIG, 78, "publication names no publication");
+    for (size_t i = 0; i < options->publication.count; i++) {
+        size_t length = strlen(options->publication.items[i]);
+        if (length < 1 || length > 63)
+            return fault_set(error, LEAT_ECONFIG, 78,
+                             "publication %zu of the list must be 1 to 63 bytes long", i + 1);
+    }
+    PQconninfoOption *parsed = PQconninfoParse(options->dsn, NULL);
+    if (!parsed)
+        return fault_set(
+            error, LEAT_ECONFIG, 78,
+            "dsn is not a libpq connection string: write \"host=... dbname=... "
+            "user=...\" (values with spaces or quotes in '...') or a postgresql:// URI");
+    PQconninfoFree(parsed);
+    return LEAT_OK;
+}

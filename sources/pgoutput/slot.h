@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * slot.h -- may the stream go on from where we are?  The rules against silent gaps.  [any]
+ *
+ * Pure: facts in, a verdict out.  The order of the rules is the order of the function slot_judge.
+ */
+#ifndef LEAT_PGOUTPUT_SLOT_H
+#define LEAT_PGOUTPUT_SLOT_H
+
+#include "inquiry.h"
+
+/* What is known of earlier connections, of this run or of runs before it.  position 0: nothing. */
+struct slot_memory {
+    uint64_t position; /* all up to here has been taken: a stream must not begin behind it */
+    char slot[64], system_identifier[24], timeline[16], database[64]; /* "": not recorded */
+};
+
+enum slot_verdict {
+    SLOT_REFUSE, /* *error says why: 65 or 78                                   */
+    SLOT_CREATE, /* no earlier run and no slot: make one, then judge again       */
+    SLOT_STREAM  /* from *start */
+};
+
+/* Fills the memory from what the host keeps of earlier runs. */
+void slot_recall(struct slot_memory *memory, const leat_source_start *start);
+
+/* Remembers the facts of a connection that streams. */
+void slot_remember(struct slot_memory *memory, const struct pgoutput_options *options,
+                   const struct origin_facts *facts);
+
+enum slot_verdict slot_judge(const struct pgoutput_options *options,
+                             const struct origin_facts *facts, const struct slot_memory *memory,
+                             uint64_t *start, leat_error *error);
+
+#endif

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * source.c -- the life cycle of one source: connect, ask, stream, and again.  [worker] but for
+ * create and destroy.  The states and their ways are in source.h.
+ *
+ * A lost connection is mended for ever, with back-off; only a gap in the data, a configuration that
+ * cannot work, or a place that the server can never send ends the pipeline.
+ */
+#include "source.h"
+#include "check.h"
+#include "connect.h"
+#include "fault.h"
+#include "setup.h"
+#include "slot_command.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MS INT64_C(1000000)
+#define DELAY_FIRST_MS 100
+#define DELAY_ACTIVE_MAX_MS 5000
+#define ASK_MS 30000
+#define CREATE_MS (24 * 3600 * 1000) /* it waits for every transaction that runs now */
+#define STEADY_NS (10000 * MS)       /* a stream that lasted this long was a good one */
+#define GOODBYE_MS 5000
+#define TIMER_SLACK_NS 5000
+#define TRIES 3 /* of one place in the WAL that the server cannot send */
+
+static int64_t now_of(const leat_source *source)
+{
+    return source->host->now_ns(source->host);
+}
+
+static void say(const leat_source *source, int32_t level, const char *message,
+                const leat_field *fields, size_t count)
+{
+    source->host->log(source->host, level, message, fields, count);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------
+ */
+
+const struct timespec *source_wait_time(const leat_source *source, int64_t until_ns, int32_t max_ms,
+                                        struct timespec *out)
+{
+    int64_t left = until_ns == INT64_MAX ? INT64_MAX : until_ns - now_of(source);
+    if (max_ms >= 0 && max_ms * MS < left)
+        left = max_ms * MS;
+    if (left == INT64_MAX)
+        return NULL;
+    if (left < 0)
+        left = 0;
+    *out = (struct timespec){.tv_sec = left / (1000 * MS), .tv_nsec = (long)(left % (1000 * MS))};
+    return out;
+}
+
+short source_wait(const leat_source *source, int fd, short events, int64_t until_ns, int32_t max_ms)
+{
+    struct timespec time;
+    struct pollfd fds[] = {{.fd = fd, .events = events},
+                           {.fd = source->host->wake_fd, .events = POLLIN}};
+    int ready = ppoll(fds, 2, source_wait_time(source, until_ns, max_ms, &time), NULL);
+    return ready > 0 ? fds[0].revents : (short)0;
+}
+
+/* xorshift64: only so that two daemons do not knock in step. */
+static int64_t jitter(leat_source *source, int64_t delay_ms)
+{
+    uint64_t x = source->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    source->random = x;
+    return delay_ms / 2 + (int64_t)(x % (uint64_t)(delay_ms / 2 + 1));
+}
+
+/* ---- going back to WAITING, or for good -------------------------------------------------------
+ */
+
+static void close_connection(leat_source *source)
+{
+    PQfinish(source->conn);
+    source->conn = NULL;
+}
+
+/* Returns how long, in milliseconds. */
+static int64_t wait_and_retry(leat_source *source, int64_t max_ms)
+{
+    close_connection(source);
+    replication_end(source);
+    source->delay_ms = source->delay_ms ? source->delay_ms * 2 : DELAY_FIRST_MS;
+    if (source->delay_ms > max_ms)
+        source->delay_ms = max_ms;
+    int64_t delay_ms = jitter(source, source->delay_ms);
+    source->retry_ns = now_of(source) + delay_ms * MS;
+    source->state = SOURCE_WAITING;
+    return delay_ms;
+}
+
+static leat_status fail(leat_source *source, leat_error *error)
+{
+    close_connection(source);
+    replication_end(source);
+    source->failure = *error;
+    source->state = SOURCE_FAILED;
+    return error->status;
+}
+
+static void lose(leat_source *source, const char *message, const char *why, const char *advice)
+{
+    int64_t delay_ms = wait_and_retry(source, source->options->reconnect_max_ms);
+    const leat_field fields[] = {LEAT_F_STR("error", why), LEAT_F_INT("retry_ms", delay_ms),
+                                 LEAT_F_STR("advice", advice)};
+    say(source, LEAT_LOG_WARN, message, fields, advice ? 3 : 2);
+}
+
+static void lose_connecting(leat_source *source)
+{
+    char text[FAULT_TEXT];
+    const char *why = fault_line(text, sizeof text, PQerrorMessage(source->conn));
+    lose(source, "cannot connect", why, fault_connection(text).text);
+}
+
+/* ---- CONNECTING -------------------------------------------------------------------------------
+ */
+
+static leat_status begin_connecting(leat_source *source, leat_error *error)
+{
+    const char *dsn = connect_dsn(source->host, source->options, source->dsn);
+    leat_status status =
+        connect_begin(dsn, CONNECT_REPLICATION, source->attempt++, &source->conn, error);
+    explicit_bzero(source->dsn, sizeof source->dsn);
+    if (status == LEAT_ECONFIG)
+        return fail(source, error);
+    if (status) {
+        lose(source, "cannot connect", error->text, NULL);
+        return LEAT_OK;
+    }
+    source->events = POLLOUT;
+    source->deadline_ns = now_of(source) + source->options->connect_timeout_ms * MS;
+    source->state = SOURCE_CONNECTING;
+    return LEAT_OK;
+}
+
+static leat_status ask(leat_source *source, enum question question)
+{
+    source->question = question;
+    source->deadline_ns = now_of(source) + (question == ASK_CREATE ? CREATE_MS : ASK_MS) * MS;
+    source->state = SOURCE_ASKING;
+    inquiry_ask(question, source->conn, source->options, source->start, source->sql);
+    if (text_broken(source->sql) || !PQsendQuery(source->conn, source->sql->data))
+        lose_connecting(source);
+    return LEAT_OK;
+}
+
+static leat_status step_connecting(leat_source *source, int32_t max_wait_ms)
+{
+    if (PQstatus(source->conn) == CONNECTION_BAD) {
+        lose_connecting(source);
+        return LEAT_OK;
+    }
+    short ready = source_wait(source, PQsocket(source->conn), source->events, source->deadline_ns,
+                              max_wait_ms);
+    if (!ready) {
+        if (now_of(source) >= source->deadline_ns)
+            lose(source, "cannot connect", "no answer within connect_timeout",
+                 "start the server, or correct host and port in dsn");
+        return LEAT_OK;
+    }
+    leat_status status = connect_step(source->conn, &source->events);
+    if (status == LEAT_ERETRY)
+        lose_connecting(source);
+    else if (status == LEAT_OK)
+        return ask(source, ASK_SYSTEM);
+    return LEAT_OK;
+}
+
+/* ---- ASKING -----------------------------------------------------------------------------------
+ */
+
+static void say_connected(leat_source *source)
+{
+    const leat_field fields[] = {
+        LEAT_F_STR("host", PQhost(source->conn)),
+        LEAT_F_STR("port", PQport(source->conn)),
+        LEAT_F_STR("database", source->facts.database),
+        LEAT_F_INT("server_version", source->facts.version),
+        LEAT_F_STR("tls",
+                   PQsslInUse(source->conn) ? PQsslAttribute(source->conn, "protocol") : "no"),
+    };
+    say(source, LEAT_LOG_INFO, "connected", fields, 5);
+}
+
+static leat_status judge(leat_source *source, leat_error *error)
+{
+    struct slot_memory *memory = &source->memory;
+    uint64_t restart = decoder_restart_position(source->decoder);
+    if (memory->position < restart)
+        memory->position = restart;
+    if (memory->position < source->durable.lsn)
+        memory->position = source->durable.lsn;
+    switch (slot_judge(source->options, &source->facts, memory, &source->start, error)) {
+    case SLOT_REFUSE:
+        return fail(source, error);
+    case SLOT_CREATE: {
+        const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot)};
+        say(source, LEAT_LOG_INFO,
+            "creating the slot, once the transactions that run now have ended", fields, 1);
+        return ask(source, ASK_CREATE);
+    }
+    case SLOT_STREAM:
+        break;
+    }
+    return ask(source, ASK_START);
+}
+
+static leat_status answer(leat_source *source, const PGresult *result, leat_error *error)
+{
+    if (!inquiry_read(source->question, result, &source->facts)) {
+        lose(source, "cannot begin", "the server's answer has not the expected shape", NULL);
+        return LEAT_OK;
+    }
+    switch (source->question) {
+    case ASK_SYSTEM:
+        return ask(source, ASK_SETTINGS);
+    case ASK_SETTINGS:
+        say_connected(source);
+        return ask(source, ASK_PUBLICATIONS);
+    case ASK_PUBLICATIONS:
+        return ask(source, ASK_SLOT);
+    case ASK_SLOT:
+        return judge(source, error);
+    case ASK_CREATE: {
+        const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                     LEAT_F_LSN("position", source->facts.slot.confirmed_lsn)};
+        say(source, LEAT_LOG_INFO, "slot created", fields, 2);
+        return judge(source, error);
+    }
+    case ASK_START:
+        break;
+    }
+    return LEAT_OK;
+}
+
+static void begin_streaming(leat_source *source)
+{
+    const leat_host *host = source->host;
+    slot_remember(&source->memory, source->options, &source->facts);
+    if (source->memory.position < source->start)
+        source->memory.position = source->start;
+    catalog_limit(source->catalog, source->facts.wal_sender_timeout_ms);
+    replication_begin(source);
+    const leat_pair facts[] = {
+        {"slot", source->memory.slot},
+        {"system_identifier", source->memory.system_identifier},
+        {"timeline", source->memory.timeline},
+        {"database", source->memory.database},
+    };
+    /* What was handed over but is not durable yet is the host's to count: on a reconnection the
+     * stream may begin behind it, while only this much is durable. */
+    uint64_t durable = source->durable.lsn ? source->durable.lsn : source->start;
+    const leat_origin origin = {
+        .size = sizeof origin,
+        .fact_count = sizeof facts / sizeof *facts,
+        .position = durable < source->start ? durable : source->start,
+        .name_space = source->options->slot,
+        .facts = facts,
+    };
+    source->durable.lsn =
+        origin.position > source->durable.lsn ? origin.position : source->durable.lsn;
+    host->begin(host, &origin);
+    source->state = SOURCE_STREAMING;
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                 LEAT_F_LSN("position", source->start)};
+    say(source, LEAT_LOG_INFO, "streaming", fields, 2);
+}
+
+static void refused(leat_source *source, const PGresult *result)
+{
+    char text[FAULT_TEXT];
+    const char *state = fault_sqlstate(result);
+    (void)fault_result(text, sizeof text, result);
+    if (strcmp(state, "55006") == 0) {
+        int64_t max_ms = source->options->reconnect_max_ms;
+        (void)wait_and_retry(source, max_ms < DELAY_ACTIVE_MAX_MS ? max_ms : DELAY_ACTIVE_MAX_MS);
+        const leat_field fields[] = {LEAT_F_STR("error", text)};
+        say(source, LEAT_LOG_WARN, "the slot is active elsewhere, waiting for it", fields, 1);
+        return;
+    }
+    const char *advice = NULL;
+    if (strcmp(state, "42501") == 0)
+        advice = "ALTER ROLE ... REPLICATION: leat setup prints the SQL";
+    else if (strcmp(state, "53400") == 0)
+        advice = "raise max_replication_slots on the server, which needs a restart, or drop a slot";
+    lose(source, "cannot begin", text, advice);
+}
+
+static leat_status step_asking(leat_source *source, int32_t max_wait_ms, leat_error *error)
+{
+    PGconn *conn = source->conn;
+    int unsent = PQflush(conn);
+    if (unsent < 0) {
+        lose_connecting(source);
+        return LEAT_OK;
+    }
+    if (PQisBusy(conn)) {
+        short ready = source_wait(source, PQsocket(conn), (short)(POLLIN | (unsent ? POLLOUT : 0)),
+                                  source->deadline_ns, max_wait_ms);
+        if (ready && !PQconsumeInput(conn))
+            lose_connecting(source);
+        else if (!ready && now_of(source) >= source->deadline_ns)
+            lose(source, "cannot begin", "the server did not answer a query in time", NULL);
+        return LEAT_OK;
+    }
+    PGresult *result = PQgetResult(conn), *rest;
+    leat_status status = LEAT_OK;
+    if (PQresultStatus(result) == PGRES_COPY_BOTH && source->question == ASK_START) {
+        begin_streaming(source);
+    } else if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        /* What follows a result (its end) has come with it; libpq waits for it otherwise. */
+        while ((rest = PQgetResult(conn)))
+            PQclear(rest);
+        status = answer(source, result, error);
+    } else {
+        refused(source, result);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* ---- STREAMING --------------------------------------------------------------------------------
+ */
+
+/* The same place failed again: sooner or later that is for ever. */
+static leat_status give_up(leat_source *source, const char *why, leat_error *error)
+{
+    const char *slot = source->options->slot;
+    char from[WAL_TEXT], at[WAL_TEXT], commit[WAL_TEXT];
+    (void)wal_print(source->failed_start, from);
+    (void)wal_print(source->stream.last_lsn, at);
+    if (source->publication_error)
+        (void)fault_set(
+            error, LEAT_ECONFIG, 78,
+            "%.160s: it exists now, but not yet where slot \"%s\" stands (%s), and "
+            "PostgreSQL decodes with the catalogue of that time; skip what lies between: "
+            "SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn()), and remove "
+            "this pipeline's file from state_directory",
+            why, slot, from, slot);
+    else if (source->stream.begin_lsn > source->failed_start)
+        (void)fault_set(
+            error, LEAT_EFATAL, 74,
+            "the server cannot send a change at or behind %s of the transaction at %s: "
+            "%.150s; to give that transaction up: SELECT pg_replication_slot_advance('%s',"
+            " pg_lsn '%s' + 1), and remove this pipeline's file from state_directory",
+            at, wal_print(source->stream.begin_lsn, commit), why, slot, commit);
+    else
+        (void)fault_set(
+            error, LEAT_EFATAL, 74,
+            "the stream fails %d times in a row behind %s: %.200s; to give up what the "
+            "server cannot send: SELECT pg_replication_slot_advance('%s', <the end of that "
+            "transaction>), and remove this pipeline's file from state_directory",
+            TRIES, from, why, slot);
+    return fail(source, error);
+}
+
+static leat_status end_of_stream(leat_source *source, bool server_error, leat_error *error)
+{
+    uint64_t restart = decoder_restart_position(source->decoder);
+    if (restart < source->start)
+        restart = source->start;
+    if (!server_error) {
+        source->failed_count = 0;
+    } else {
+        source->failed_count = restart == source->failed_start ? source->failed_count + 1 : 1;
+        source->failed_start = restart;
+        if (source->failed_count >= (source->publication_error ? 2 : TRIES)) {
+            char why[FAULT_TEXT];
+            return give_up(source, fault_line(why, sizeof why, error->text), error);
+        }
+    }
+    if (now_of(source) - source->stream.begun_ns > STEADY_NS || source->publication_error)
+        source->delay_ms = 0;
+    lose(source, "connection lost", error->text, NULL);
+    return LEAT_OK;
+}
+
+/* Sinks that stand still for long must not keep PostgreSQL from shutting down: the slot is enough
+ * to hold our place.  The message in hand is offered on, and taken when there is room again. */
+static void release(leat_source *source)
+{
+    const leat_field fields[] = {LEAT_F_INT("after_ms", source->options->release_after_ms)};
+    say(source, LEAT_LOG_WARN, "the sinks take nothing: connection released until they do", fields,
+        1);
+    replication_finish(source, now_of(source));
+    close_connection(source);
+    source->state = SOURCE_RELEASED;
+}
+
+static leat_status step_streaming(leat_source *source, int32_t max_wait_ms, leat_error *error)
+{
+    bool server_error = false;
+    leat_status status = replication_round(source, max_wait_ms, &server_error, error);
+    if (status == LEAT_ERETRY)
+        return end_of_stream(source, server_error, error);
+    if (status)
+        return fail(source, error);
+    int64_t limit_ns = source->options->release_after_ms * MS;
+    if (source->stream.pending && limit_ns &&
+        now_of(source) - source->stream.pending_since_ns > limit_ns)
+        release(source);
+    return LEAT_OK;
+}
+
+static leat_status step_released(leat_source *source, int32_t max_wait_ms, leat_error *error)
+{
+    leat_status status = replication_offer(source, error);
+    if (status == LEAT_AGAIN) {
+        (void)source_wait(source, -1, 0, now_of(source) + 1000 * MS, max_wait_ms);
+        return LEAT_OK;
+    }
+    /* Not the protocol again: the next connection will tell. */
+    if (status && status != LEAT_EFATAL)
+        return fail(source, error);
+    decoder_flush(source->decoder);
+    source->delay_ms = 0;
+    source->state = SOURCE_WAITING;
+    source->retry_ns = now_of(source);
+    return LEAT_OK;
+}
+
+/* ---- the operations ---------------------------------------------------------------------------
+ */
+
+static void destroy(leat_source *source)
+{
+    if (!source)
+        return;
+    close_connection(source);
+    replication_end(source);
+    decoder_destroy(source->decoder);
+    catalog_destroy(source->catalog);
+    text_destroy(source->sql);
+    free(source);
+}
+
+static leat_status create(const leat_host *host, const void *config, leat_source **out,
+                          leat_error *error)
+{
+    const struct pgoutput_options *options = config;
+    leat_status status = options_check(options, error);
+    if (status)
+        return status;
+    leat_source *source = *out = calloc(1, sizeof *source);
+    if (!source)
+        return fault_set(error, LEAT_EFATAL, 0, "no memory for a source");
+    const struct decoder_options decoder_options = {
+        .json = options->json,
+        .array = options->array,
+        .composite = options->composite,
+        .types_max = options->types_max,
+        .relations_max = options->relations_max,
+    };
+    source->host = host;
+    source->options = options;
+    source->sql = text_create();
+    source->catalog = catalog_create(host, options);
+    if (source->catalog)
+        source->decoder =
+            decoder_create(host, &decoder_options, catalog_functions(source->catalog));
+    if (!source->sql || !source->catalog || !source->decoder)
+        return fault_set(error, LEAT_EFATAL, 0, "no memory for a source");
+    return LEAT_OK;
+}
+
+static leat_status start(leat_source *source, const leat_source_start *begin, leat_error *error)
+{
+    (void)error;
+    /* Naps of 100 us are worth nothing with the usual slack of 50 us. */
+    (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
+    slot_recall(&source->memory, begin);
+    source->durable.lsn = begin->position;
+    source->retry_ns = now_of(source);
+    source->random = ((uint64_t)source->retry_ns ^ (uint64_t)getpid() << 32) | 1;
+    source->state = SOURCE_WAITING;
+    return LEAT_OK;
+}
+
+static leat_status poll_source(leat_source *source, int32_t max_wait_ms, leat_error *error)
+{
+    switch (source->state) {
+    case SOURCE_WAITING:
+        if (now_of(source) >= source->retry_ns)
+            return begin_connecting(source, error);
+        (void)source_wait(source, -1, 0, source->retry_ns, max_wait_ms);
+        return LEAT_OK;
+    case SOURCE_CONNECTING:
+        return step_connecting(source, max_wait_ms);
+    case SOURCE_ASKING:
+        return step_asking(source, max_wait_ms, error);
+    case SOURCE_STREAMING:
+        return step_streaming(source, max_wait_ms, error);
+    case SOURCE_RELEASED:
+        return step_released(source, max_wait_ms, error);
+    case SOURCE_CLOSED:
+        return fault_set(error, LEAT_EFATAL, 70, "poll before start");
+    case SOURCE_FAILED:
+        break;
+    }
+    *error = source->failure;
+    return source->failure.status;
+}
+
+static void progress(leat_source *source, const leat_progress *made)
+{
+    decoder_returned(source->decoder, made->returned_serial);
+    if (made->durable_position <= source->durable.lsn)
+        return;
+    source->durable.lsn = made->durable_position;
+    if (source->state == SOURCE_STREAMING)
+        replication_durable(source);
+}
+
+static leat_status stop(leat_source *source, uint32_t deadline_ms)
+{
+    int64_t limit_ms = deadline_ms < GOODBYE_MS ? deadline_ms : GOODBYE_MS;
+    if (source->state == SOURCE_STREAMING)
+        replication_finish(source, now_of(source) + limit_ms * MS);
+    close_connection(source);
+    replication_end(source);
+    catalog_close(source->catalog);
+    source->state = SOURCE_CLOSED;
+    return LEAT_OK;
+}
+
+const leat_source_ops source_ops = {
+    .size = sizeof(leat_source_ops),
+    .create = create,
+    .start = start,
+    .poll = poll_source,
+    .progress = progress,
+    .stop = stop,
+    .destroy = destroy,
+    .check = check_run,
+    .setup = setup_print,
+    .slot = slot_command,
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * source.h -- one instance of the source: its life cycle and what it holds.  [worker] but for
+ * create and destroy, which are [main].
+ */
+#ifndef LEAT_PGOUTPUT_SOURCE_H
+#define LEAT_PGOUTPUT_SOURCE_H
+
+#include "catalog.h"
+#include "connect.h"
+#include "decoder.h"
+#include "inquiry.h"
+#include "options.h"
+#include "replication.h"
+#include "slot.h"
+
+/* What each state holds:              conn   stream   leaves to                                 */
+enum source_state {
+    SOURCE_CLOSED,     /*              no     no       WAITING, by start                          */
+    SOURCE_WAITING,    /*              no     no       CONNECTING, when retry_ns has come         */
+    SOURCE_CONNECTING, /*              yes    no       ASKING; WAITING on failure                 */
+    SOURCE_ASKING,     /*              yes    no       STREAMING; WAITING on failure              */
+    SOURCE_STREAMING,  /*              yes    yes      WAITING when lost; RELEASED                */
+    SOURCE_RELEASED,   /*              no     pending  WAITING, when the pending message is taken */
+    SOURCE_FAILED      /*              no     no       nowhere: poll repeats the failure          */
+};
+
+struct leat_source {
+    const leat_host *host;
+    const struct pgoutput_options *options;
+    enum source_state state;
+    PGconn *conn;
+    short events;        /* CONNECTING: what poll(2) waits for             */
+    int64_t deadline_ns; /* CONNECTING, ASKING: give up then               */
+    int64_t retry_ns;    /* WAITING                                        */
+    int64_t delay_ms;    /* the back-off's last step                       */
+    unsigned attempt;    /* connections tried: turns a list of hosts       */
+    uint64_t random;
+    enum question question; /* ASKING */
+    struct text *sql;
+    struct origin_facts facts;
+    struct slot_memory memory;
+    uint64_t start; /* ASKING, STREAMING: where the stream begins */
+    wal_durable durable;
+    struct replication stream;
+    struct decoder *decoder;
+    struct catalog *catalog;
+    leat_error failure; /* FAILED */
+    /* A server error at one start, again and again: is it for ever? */
+    uint64_t failed_start;
+    unsigned failed_count;
+    bool publication_error;
+    char dsn[CONNECT_DSN_MAX];
+};
+
+extern const leat_source_ops source_ops;
+
+/* [worker] Milliseconds of one wait: to `until_ns`, at most max_ms (-1: no limit). */
+struct timespec;
+const struct timespec *source_wait_time(const leat_source *source, int64_t until_ns, int32_t max_ms,
+                                        struct timespec *out);
+
+/* [worker] Waits for the socket (events; fd -1: not for it) or the host.  Returns the socket's
+ * revents. */
+short source_wait(const leat_source *source, int fd, short events, int64_t until_ns,
+                  int32_t max_ms);
+
+#endif
