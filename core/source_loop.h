@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "channel.h"
 #include "clock.h"
+#include "config.h"
 #include "journal.h"
 #include "window.h"
 
@@ -24,6 +25,7 @@ struct source_counters { /* written by the source thread, read by any: relaxed *
 struct source_loop {
     leat_host host; /* first: the plugin's handle is this */
     const struct clock *clock;
+    const struct config_pipeline *config; /* NULL in tests */
     const leat_source_ops *ops;
     leat_source *source;
     struct pool pool;

@@ -190,7 +190,8 @@ static enum built build_value(struct worker *worker, struct slot *slot, const le
                               : encoder_value(worker->encoder, change, worker->arena.cur,
                                               room(worker) - 1);
     if (length == 0) {
-        if (!more_room(worker, slot, encoder_bound(worker->encoder, change) + 1))
+        size_t bound = encoder_bound(worker->encoder, change);
+        if (!more_room(worker, slot, bound == SIZE_MAX ? bound : bound + 1))
             return NO_MEMORY;
         length = encoder_value(worker->encoder, change, worker->arena.cur, room(worker) - 1);
         assert(length > 0);
@@ -291,8 +292,10 @@ static void out_of_memory(struct worker *worker, struct slot *slot)
         worker->no_memory = true;
         return;
     }
-    need = encoder_bound(worker->encoder, change) + sizeof(leat_record) * WORKER_PART_RECORDS
-           + (size_t)4 * worker->pool.slab_size;
+    need = encoder_bound(worker->encoder, change);
+    if (need == SIZE_MAX)
+        need = pool_bytes(&worker->pool);
+    need += sizeof(leat_record) * WORKER_PART_RECORDS + (size_t)4 * worker->pool.slab_size;
     (void)snprintf(reason, sizeof reason,
                    "encoded it needs %zu bytes, the sink's share of memory is %zu: set memory to "
                    "at least %zuMiB",

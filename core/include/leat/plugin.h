@@ -400,6 +400,28 @@ static inline leat_status leat_writer_reserve(const leat_host *host, leat_writer
     return host->batch_reserve(host, writer, size, error);
 }
 
+/* An extension of the host.  Secrets change while the daemon runs: ask for them at each connect. */
+#define LEAT_EXTENSION_SECRETS "leat.secrets/1"
+
+typedef struct leat_secrets { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [worker] The value, as of now, of an option of this instance that is a secret or holds a
+     * ${file:...}; an entry of a mapping is "properties.NAME".  OK; ERETRY: its file or variable
+     * is missing now; ECONFIG: no such option was set, or out_size is too small.  Whatever it
+     * returns, out is NUL-terminated (and empty, unless OK). */
+    leat_status (*current)(const leat_host *, const char *option_name, char *out, size_t out_size);
+} leat_secrets;
+
+/* An extension of the host of a debug build: named stages at which a test makes the daemon die. */
+#define LEAT_EXTENSION_STAGES "leat.stage/1"
+
+typedef struct leat_stages { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    void (*pass)(const char *stage); /* [any] */
+} leat_stages;
+
 /* ---- checking a configuration without running it -------------------------------------------- */
 
 enum { LEAT_FINDING_OK = 0, LEAT_FINDING_NOTE, LEAT_FINDING_WARNING, LEAT_FINDING_ERROR };

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_version.c -- leat version.  [main]
+ */
+#include "commands.h"
+
+#include "plugins.h"
+
+#include <getopt.h>
+#include <gnu/libc-version.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <yaml.h>
+
+static void put_plugin(const struct plugins *plugins, const struct plugin_description *description)
+{
+    char why[512];
+    const struct plugin *plugin = plugins_load(plugins, description, why, sizeof why);
+
+    if (!plugin) {
+        (void)printf("  %s: %s\n", description->name ? description->name : description->path, why);
+        return;
+    }
+    (void)printf("  %s %s %s%s%s\n", plugin_kind_name(plugin_kind(plugin)), plugin_name(plugin),
+                 plugin_version(plugin), plugin_libraries(plugin)[0] ? ", " : "",
+                 plugin_libraries(plugin));
+}
+
+static void put_verbose(void)
+{
+    char why[512];
+    struct plugins *plugins = plugins_open(NULL, why, sizeof why);
+
+    (void)printf("plugin ABI %u.%u\n", LEAT_ABI_MAJOR, LEAT_ABI_MINOR);
+    (void)printf("compiler %s\n", __VERSION__);
+    (void)printf("glibc %s\n", gnu_get_libc_version());
+    (void)printf("libyaml %s\n", yaml_get_version_string());
+    if (!plugins) {
+        (void)printf("plugins: %s\n", why);
+        return;
+    }
+    (void)printf("plugins of %s\n", plugins_folder(plugins));
+    for (size_t i = 0; i < plugins_count(plugins); i++)
+        put_plugin(plugins, plugins_at(plugins, i));
+    plugins_close(plugins);
+}
+
+int cmd_version(int argc, char **argv)
+{
+    static const struct option options[] = {{"verbose", no_argument, NULL, 'v'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    static const char usage[] = "Usage: leat version [--verbose] [--json]\n"
+                                "One line; with --verbose the libraries and their versions.\n";
+    bool verbose = false, json = false;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(usage, stdout);
+            return EX_OK;
+        }
+        if (option == '?') {
+            (void)fputs(usage, stderr);
+            return EX_USAGE;
+        }
+        verbose = verbose || option == 'v';
+        json = json || option == 'j';
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "%sleat: version: unexpected \"%s\"\n", usage, argv[optind]);
+        return EX_USAGE;
+    }
+    if (json) {
+        (void)printf("{\"version\":\"%s\",\"abi_major\":%u,\"abi_minor\":%u}\n", LEAT_VERSION,
+                     LEAT_ABI_MAJOR, LEAT_ABI_MINOR);
+        return EX_OK;
+    }
+    (void)printf("leat %s\n", LEAT_VERSION);
+    if (verbose)
+        put_verbose();
+    return EX_OK;
+}

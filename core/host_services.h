@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * host_services.h -- what leat_host.extension answers: optional services by name.  [any]
+ *
+ * "leat.secrets/1"  leat_secrets: an option's value as the environment and the files are now
+ * "leat.stage/1"    leat_stages: debug builds only, see stage.h
+ */
+#ifndef LEAT_HOST_SERVICES_H
+#define LEAT_HOST_SERVICES_H
+
+#include <leat/plugin.h>
+
+const void *host_services_for_source(const leat_host *host, const char *id);
+const void *host_services_for_sink(const leat_host *host, const char *id);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pipeline.c -- see pipeline.h.
+ */
+#include "pipeline.h"
+
+#include "host_services.h"
+#include "log.h"
+#include "plugins.h"
+#include "stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define THREAD_STACK_BYTES ((size_t)1024 * 1024)
+
+/* ---- the source thread ---------------------------------------------------------------------- */
+
+static void end_with(struct pipeline *pipeline, const char *culprit, const leat_error *error,
+                     bool regressed)
+{
+    (void)pthread_mutex_lock(&pipeline->error_lock);
+    if (pipeline->error.status == LEAT_OK) {
+        pipeline->error = *error;
+        (void)snprintf(pipeline->culprit, sizeof pipeline->culprit, "%s", culprit);
+        pipeline->regressed = regressed;
+    }
+    (void)pthread_mutex_unlock(&pipeline->error_lock);
+}
+
+static bool must_stop(struct pipeline *pipeline)
+{
+    return pipeline_state(pipeline) != PIPELINE_RUNNING
+           || atomic_load_explicit(&pipeline->hurry, memory_order_acquire);
+}
+
+static uint32_t ms_left(struct pipeline *pipeline)
+{
+    int64_t deadline_ns = atomic_load_explicit(&pipeline->stop_deadline_ns, memory_order_relaxed);
+    int64_t left_ms = (deadline_ns - clock_now_ns(pipeline->clock)) / 1000000;
+
+    return left_ms <= 0 ? 0 : left_ms > 3600000 ? 3600000 : (uint32_t)left_ms;
+}
+
+static leat_status source_begin(struct pipeline *pipeline, leat_error *error)
+{
+    leat_pair facts[JOURNAL_FACTS_MAX];
+    leat_source_start start = {.size = sizeof start, .facts = facts};
+
+    if (pipeline->was_known) {
+        start.position = pipeline->known.position.value;
+        start.fact_count = pipeline->known.fact_count;
+        for (uint32_t i = 0; i < pipeline->known.fact_count; i++)
+            facts[i] = (leat_pair){pipeline->known.facts[i].name, pipeline->known.facts[i].value};
+    }
+    return pipeline->source.ops->start(pipeline->source.source, &start, error);
+}
+
+/* Reads until it is told to stop, the source ends, or something fails. */
+static leat_status source_run(struct pipeline *pipeline, leat_error *error)
+{
+    leat_status status = source_begin(pipeline, error);
+
+    while ((status == LEAT_OK || status == LEAT_AGAIN) && !must_stop(pipeline))
+        status = source_loop_step(&pipeline->source, -1, error);
+    return status;
+}
+
+/* What is in flight may still become durable and be confirmed. */
+static void source_drain(struct pipeline *pipeline)
+{
+    leat_error error = {.size = sizeof error};
+    leat_status status = LEAT_OK;
+
+    atomic_store_explicit(&pipeline->source.draining, true, memory_order_relaxed);
+    stage_pass("draining");
+    if (!pipeline->source.begun)
+        return;
+    journal_urge(&pipeline->journal);
+    while (!atomic_load_explicit(&pipeline->hurry, memory_order_acquire) && ms_left(pipeline) > 0
+           && (status == LEAT_OK || status == LEAT_AGAIN)) {
+        status = source_loop_step(&pipeline->source, 0, &error);
+        if (source_loop_is_drained(&pipeline->source)) {
+            pipeline->drained = true;
+            return;
+        }
+        if (status == LEAT_OK || status == LEAT_AGAIN)
+            status = source_loop_step(&pipeline->source,
+                                      ms_left(pipeline) < 1000 ? (int32_t)ms_left(pipeline) : 1000,
+                                      &error);
+    }
+}
+
+static void let_workers_stop(struct pipeline *pipeline)
+{
+    for (uint32_t i = 0; i < pipeline->worker_threads_started; i++) {
+        atomic_store_explicit(&pipeline->workers[i].stopping, true, memory_order_release);
+        doorbell_force(&pipeline->channels[i].worker_bell);
+    }
+}
+
+static void *source_main(void *argument)
+{
+    struct pipeline *pipeline = argument;
+    leat_error error = {.size = sizeof error};
+    leat_status status;
+    bool ended;
+
+    (void)prctl(PR_SET_NAME, "leat-source");
+    status = source_run(pipeline, &error);
+    ended = status == LEAT_EOF;
+    if (status != LEAT_OK && status != LEAT_AGAIN && !ended) {
+        error.status = status;
+        end_with(pipeline, "source", &error, false);
+        atomic_store_explicit(&pipeline->hurry, true, memory_order_release);
+    }
+    if (ended)
+        atomic_store_explicit(&pipeline->stop_deadline_ns, INT64_MAX / 2, memory_order_relaxed);
+    source_drain(pipeline);
+    (void)pipeline->source.ops->stop(pipeline->source.source,
+                                     pipeline->drained && ms_left(pipeline) > 0
+                                         ? ms_left(pipeline) < 5000 ? ms_left(pipeline) : 5000
+                                         : 500);
+    let_workers_stop(pipeline);
+    atomic_store_explicit(&pipeline->state, PIPELINE_ENDED, memory_order_release);
+    doorbell_force(pipeline->control_bell);
+    return NULL;
+}
+
+/* ---- a worker thread ------------------------------------------------------------------------ */
+
+static struct pipeline *pipeline_of(struct worker *worker)
+{
+    return (struct pipeline *)(void *)((char *)worker->journal - offsetof(struct pipeline, journal));
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct pipeline *pipeline = pipeline_of(worker);
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "leat-%.10s", worker->config->name);
+    (void)prctl(PR_SET_NAME, name);
+    while (!atomic_load_explicit(&worker->stopping, memory_order_acquire) && worker_step(worker, -1))
+        ;
+    if (worker->state == WORKER_FAILED) {
+        end_with(pipeline, worker->config->name, &worker->error, worker->regressed);
+        atomic_store_explicit(&pipeline->hurry, true, memory_order_release);
+        doorbell_force(&pipeline->source.bell);
+    }
+    worker_stop(worker, pipeline->drained ? ms_left(pipeline) : 0);
+    return NULL;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static bool start_thread(pthread_t *thread, void *(*entry)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    bool ok;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    (void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+    ok = pthread_create(thread, &attributes, entry, argument) == 0;
+    (void)pthread_attr_destroy(&attributes);
+    return ok;
+}
+
+/* The journal begins as the state file stood; a sink that is new in the configuration is not known. */
+static void begin_journal(struct pipeline *pipeline)
+{
+    struct journal_entry *entry = &pipeline->journal.entry;
+
+    *entry = pipeline->known;
+    entry->sink_count = 0;
+    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
+        struct journal_sink *sink = &entry->sinks[entry->sink_count++];
+        memset(sink, 0, sizeof *sink);
+        (void)snprintf(sink->name, sizeof sink->name, "%s", pipeline->config->sinks[i].name);
+        for (uint32_t k = 0; k < pipeline->known.sink_count; k++)
+            if (strcmp(pipeline->known.sinks[k].name, sink->name) == 0)
+                *sink = pipeline->known.sinks[k];
+    }
+    atomic_store(&pipeline->journal.recorded, entry->position.value);
+    pipeline->source.last_safe = entry->position.value;
+    pipeline->source.window.durable.value = entry->position.value;
+}
+
+static bool create_source(struct pipeline *pipeline, const struct pipeline_setup *setup,
+                          size_t share, size_t factor, leat_error *error)
+{
+    const struct config_pipeline *config = setup->config;
+    struct source_loop_setup source = {
+        .clock = setup->clock,
+        .pipeline = config->name,
+        .ops = plugin_source_ops(config->source),
+        .memory = share,
+        .memory_factor = factor,
+        .batch_size = (size_t)config->batch_size,
+        .mlock = setup->mlock,
+        .channels = pipeline->channels,
+        .channel_count = (uint32_t)config->sink_count,
+        .journal = &pipeline->journal,
+        .log = log_for_host,
+        .extension = host_services_for_source,
+    };
+
+    pipeline->source.bell.fd = -1;
+    if (!source_loop_init(&pipeline->source, &source)) {
+        error->exit_code = errno == EPERM || errno == EAGAIN ? 77 : 70;
+        (void)snprintf(error->text, sizeof error->text,
+                       "cannot set aside %zu bytes for the source: %s%s", share, strerror(errno),
+                       setup->mlock ? "; mlock: true needs a high enough memlock limit" : "");
+        return false;
+    }
+    pipeline->source.config = config;
+    return source.ops->create(&pipeline->source.host, config->source_options,
+                              &pipeline->source.source, error)
+           == LEAT_OK;
+}
+
+static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup *setup, size_t index,
+                          size_t share, size_t factor, leat_error *error)
+{
+    const struct config_sink *config = &setup->config->sinks[index];
+    struct worker *worker = &pipeline->workers[index];
+    struct worker_setup worker_setup = {
+        .clock = setup->clock,
+        .pipeline = setup->config->name,
+        .config = config,
+        .ops = plugin_sink_ops(config->plugin),
+        .memory = share,
+        .memory_factor = factor,
+        .mlock = setup->mlock,
+        .channel = &pipeline->channels[index],
+        .name_space = &pipeline->source.name_space,
+        .journal = &pipeline->journal,
+        .log = log_for_host,
+        .extension = host_services_for_sink,
+    };
+
+    return worker_init(worker, &worker_setup, error)
+           && worker->ops->create(&worker->host, config->options, &worker->sink, error) == LEAT_OK;
+}
+
+struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error)
+{
+    size_t sinks = setup->config->sink_count;
+    size_t share = setup->memory / (1 + sinks);
+    size_t factor = setup->memory_factor * (1 + sinks);
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+    const char *what = "source";
+
+    if (pipeline)
+        pipeline->workers = calloc(sinks, sizeof *pipeline->workers);
+    if (!pipeline || !pipeline->workers) {
+        (void)snprintf(error->text, sizeof error->text, "no memory");
+        free(pipeline);
+        return NULL;
+    }
+    pipeline->config = setup->config;
+    pipeline->clock = setup->clock;
+    pipeline->control_bell = setup->control_bell;
+    (void)pthread_mutex_init(&pipeline->error_lock, NULL);
+    if (setup->known) {
+        pipeline->known = *setup->known;
+        pipeline->was_known = true;
+    }
+    if (!journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell)
+        || !create_source(pipeline, setup, share, factor, error))
+        goto fail;
+    for (size_t i = 0; i < sinks; i++) {
+        what = setup->config->sinks[i].name;
+        if (!create_worker(pipeline, setup, i, share, factor, error))
+            goto fail;
+    }
+    begin_journal(pipeline);
+    return pipeline;
+fail:
+    (void)snprintf(pipeline->culprit, sizeof pipeline->culprit, "%s", what);
+    if (error->status == LEAT_OK)
+        error->status = LEAT_ECONFIG;
+    pipeline_destroy(pipeline);
+    return NULL;
+}
+
+bool pipeline_start(struct pipeline *pipeline, leat_error *error)
+{
+    atomic_store(&pipeline->state, PIPELINE_RUNNING);
+    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
+        if (!start_thread(&pipeline->worker_threads[i], worker_main, &pipeline->workers[i]))
+            goto fail;
+        pipeline->worker_threads_started++;
+    }
+    if (!start_thread(&pipeline->source_thread, source_main, pipeline))
+        goto fail;
+    pipeline->source_thread_started = true;
+    return true;
+fail:
+    (void)snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
+    let_workers_stop(pipeline);
+    pipeline_join(pipeline);
+    return false;
+}
+
+void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns)
+{
+    int running = PIPELINE_RUNNING;
+
+    atomic_store_explicit(&pipeline->stop_deadline_ns, deadline_ns, memory_order_relaxed);
+    (void)atomic_compare_exchange_strong(&pipeline->state, &running, PIPELINE_STOPPING);
+    doorbell_force(&pipeline->source.bell);
+}
+
+void pipeline_join(struct pipeline *pipeline)
+{
+    if (pipeline->source_thread_started)
+        (void)pthread_join(pipeline->source_thread, NULL);
+    pipeline->source_thread_started = false;
+    for (uint32_t i = 0; i < pipeline->worker_threads_started; i++)
+        (void)pthread_join(pipeline->worker_threads[i], NULL);
+    pipeline->worker_threads_started = 0;
+}
+
+void pipeline_destroy(struct pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
+        struct worker *worker = &pipeline->workers[i];
+        if (worker->sink)
+            worker->ops->destroy(worker->sink);
+        worker_fini(worker);
+    }
+    if (pipeline->source.source)
+        pipeline->source.ops->destroy(pipeline->source.source);
+    if (pipeline->source.ops)
+        source_loop_fini(&pipeline->source);
+    journal_fini(&pipeline->journal);
+    (void)pthread_mutex_destroy(&pipeline->error_lock);
+    free(pipeline->workers);
+    free(pipeline);
+}
