@@ -13,7 +13,9 @@
 
 #include <stdio.h>
 
-struct plugin; /* plugins.h: one loaded plugin */
+struct plugin;           /* plugins.h: one loaded plugin */
+struct plugins;          /* plugins.h: what is installed */
+struct option_templates; /* options.h: secrets as written, for options_expand */
 
 enum { CONFIG_LOG_TEXT = 0, CONFIG_LOG_JSON };
 
@@ -36,15 +38,16 @@ struct config_sink {
     int route_line, route_column;
     const struct config_route *routes;
     size_t route_count;
-    int64_t format;    /* enum encode_format */
-    int64_t numeric;   /* enum encode_numeric: number, string */
-    int64_t int8;      /* number, string */
-    int64_t bytea;     /* hex, base64 */
-    int64_t timestamp; /* msgpack: text, extension */
-    int64_t on_reject; /* enum config_on_reject */
-    const char *dead_letter; /* directory, with on_reject: dead_letter */
-    int64_t retry_max_ms;    /* the longest back-off between two tries */
+    int64_t format;           /* enum encode_format */
+    int64_t numeric;          /* enum encode_numeric: number, string */
+    int64_t int8;             /* number, string */
+    int64_t bytea;            /* hex, base64 */
+    int64_t timestamp;        /* msgpack: text, extension */
+    int64_t on_reject;        /* enum config_on_reject */
+    const char *dead_letter;  /* directory, with on_reject: dead_letter */
+    int64_t retry_max_ms;     /* the longest back-off between two tries */
     int64_t stall_warning_ms; /* warn when the oldest unacknowledged record is older */
+    const struct option_templates *templates;
 };
 
 enum config_on_reject { CONFIG_REJECT_STOP = 0, CONFIG_REJECT_DEAD_LETTER };
@@ -58,6 +61,7 @@ struct config_pipeline {
     int64_t batch_max_delay_ms;
     int64_t batch_size; /* bytes: a batch is published at the latest when it has these */
     int64_t confirm_interval_ms;
+    const struct option_templates *source_templates;
 };
 
 struct config {
@@ -72,6 +76,7 @@ struct config {
     leat_strings http_listen;
     const struct config_pipeline *pipelines;
     size_t pipeline_count;
+    const struct plugins *installed;
 };
 
 /* Loads and checks.  On failure every error has been written to `errors`, one line each,
