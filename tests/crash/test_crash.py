@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tens of faults; tests/crash/run takes a count for thousands."""
+import os
+import random
+
+import pytest
+
+from leat_harness import places
+from storm import STAGES, Storm
+
+
+@pytest.fixture
+def storm(request, things):
+    def make(**options):
+        seed = os.environ.get("LEAT_SEED") or str(random.randrange(1 << 30))
+        print(f"LEAT_SEED={seed}")
+        made = Storm(seed, say=print, **options)
+        things.append(made)
+        things.append(made.daemon)  # its last words belong to the report
+        return made
+    return make
+
+
+FAULTS = sorted(name[6:] for name in dir(Storm) if name.startswith("fault_"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_is_lost_or_doubled_after(fault, storm):
+    if fault == "full_disk" and not places.is_root():
+        pytest.skip("needs root, to mount a small tmpfs")
+    s = storm()
+    for _ in range(2):
+        s.strike("fault_" + fault)
+    assert s.verify() > 0
+
+
+def test_nothing_is_lost_or_doubled_after_many_faults(storm):
+    s = storm()
+    for _ in range(int(os.environ.get("LEAT_CRASH_FAULTS", "15"))):
+        s.strike()
+    assert s.verify() > 0
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_is_lost_or_doubled_by_death_at(stage, storm):
+    if not (places.DEBUG_BUILD / "leat").exists():
+        pytest.skip(f"{places.DEBUG_BUILD.name} is not built: stages are known to debug builds only")
+    s = storm(build=places.DEBUG_BUILD)
+    for times in ((1, 1) if stage in ("draining", "source_connected") else (1, 3)):
+        s.die_at(stage, times)
+        s.some_moment()
+    assert s.verify() > 0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things are, folders that are short enough for Unix sockets, and the user that may run PostgreSQL."""
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = (ROOT / os.environ.get("LEAT_BUILD", "build/release")).resolve()
+DEBUG_BUILD = (ROOT / os.environ.get("LEAT_DEBUG_BUILD", "build/asan")).resolve()
+SANITIZED = any(word in BUILD.name for word in ("asan", "tsan"))
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+def postgres_user():
+    """None: run as ourselves.  PostgreSQL refuses to be root."""
+    if not is_root():
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("no user to run PostgreSQL as")
+
+
+def as_postgres(command, die_with_us=None):
+    """The command line that runs `command` as the user PostgreSQL may have."""
+    user = postgres_user()
+    prefix = []
+    if user:
+        prefix += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    if die_with_us:
+        prefix += ["--pdeathsig", die_with_us]
+    return (["setpriv", *prefix, "--"] if prefix else []) + [str(word) for word in command]
+
+
+def new_folder(tag):
+    """A folder under /tmp whose path is short: a Unix socket's has to fit into 107 bytes."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix=f"leat-{tag}-", dir=os.environ.get("LEAT_TEST_TMP", "/tmp")))
+    path.chmod(0o755)
+    return path
+
+
+def give_to_postgres(path):
+    user = postgres_user()
+    if user:
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def remove(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(command, **options):
+    """subprocess.run whose failure shows what the command said."""
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.STDOUT)
+    done = subprocess.run([str(word) for word in command], text=True, cwd=options.pop("cwd", "/"), **options)
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+class SmallDisk:
+    """A tmpfs of `size` bytes (root only), which can be filled and emptied again."""
+
+    def __init__(self, path, size):
+        self.path = pathlib.Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "leat-test", self.path])
+
+    def fill(self):
+        """No byte is left."""
+        with open(self.path / "ballast", "wb", buffering=0) as ballast:
+            block = 1 << 20
+            while block:
+                try:
+                    if ballast.write(b"\0" * block) < block:
+                        block //= 2
+                except OSError:
+                    block //= 2
+
+    def drain(self):
+        (self.path / "ballast").unlink(missing_ok=True)
+
+    def close(self):
+        subprocess.run(["umount", "-l", str(self.path)], check=False, capture_output=True)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP, TLS with verify-full, SCRAM, a password that changes, and peers that go silent."""
+import socket
+import threading
+
+import pytest
+
+from leat_harness import places, wait
+
+
+@pytest.fixture
+def secured(own_cluster, scratch):
+    """A cluster that asks for TLS and SCRAM over TCP."""
+    pg = own_cluster(tcp=True)
+    places.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=leat test authority",
+                "-keyout", scratch / "ca.key", "-out", scratch / "ca.crt"])
+    places.run(["openssl", "req", "-new", "-nodes", "-subj", "/CN=localhost", "-keyout", pg.data / "server.key",
+                "-out", scratch / "server.csr"])
+    (scratch / "san").write_text("subjectAltName=DNS:localhost")
+    places.run(["openssl", "x509", "-req", "-in", scratch / "server.csr", "-CA", scratch / "ca.crt", "-CAkey",
+                scratch / "ca.key", "-CAcreateserial", "-days", "30", "-extfile", scratch / "san", "-out",
+                pg.data / "server.crt"])
+    for name in ("server.key", "server.crt"):
+        (pg.data / name).chmod(0o600)
+        places.give_to_postgres(pg.data / name)
+    pg.execute("SET password_encryption = 'scram-sha-256'; ALTER ROLE leat PASSWORD 'first pass\"word'''")
+    with open(pg.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+        conf.write("ssl = on\n")
+    (pg.data / "pg_hba.conf").write_text(
+        "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+        "hostssl replication all 127.0.0.1/32 scram-sha-256\n")
+    pg.stop()
+    pg.start()
+    db = pg.new_database()
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    return pg, db, scratch / "ca.crt"
+
+
+def dsn(pg, db, authority, host="localhost", password="${file:PASSWORD}"):
+    return (f"host={host} hostaddr=127.0.0.1 port={pg.port} dbname={db.name} user=leat sslmode=verify-full "
+            f"sslrootcert={authority} channel_binding=require password={password}")
+
+
+def test_verify_full_and_scram_with_a_password_that_changes(secured, leat, scratch):
+    pg, db, authority = secured
+    secret = scratch / "pass"
+    secret.write_text("'first pass\"word\\''\n")
+    secret.chmod(0o600)
+    daemon = leat(dsn(pg, db, authority, password=f"${{file:{secret}}}")).start()
+    daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    assert len(daemon.fence(db)) == 1
+    assert db.scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = %s", (db.slot_active("leat"),))
+    # A change of the password: the secret is read anew at each connection.
+    pg.execute("SET password_encryption = 'scram-sha-256'; ALTER ROLE leat PASSWORD 'second'")
+    secret.write_text("second\n")
+    pg.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+    db.execute("INSERT INTO t VALUES (2, 'y')")
+    assert len(daemon.fence(db)) == 2
+    assert "first pass" not in daemon.stderr() and "second" not in daemon.stderr()
+    assert daemon.terminate() == 0
+
+
+def test_another_host_name_is_refused(secured, leat, scratch):
+    pg, db, authority = secured
+    daemon = leat(dsn(pg, db, authority, host="elsewhere.example", password="x")).start()
+    daemon.wait_log(r"(?i)certificate|does not match")
+    assert not db.slot("leat")
+
+
+class Proxy:
+    """Passes TCP on; freeze() makes both ways silent without a word, as a cable that is pulled."""
+
+    def __init__(self, port):
+        self.target = port
+        self.frozen = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.pairs = []
+        self.closed = False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.closed:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            state = {"frozen": False}
+            self.pairs.append((client, server, state))
+            for a, b in ((client, server), (server, client)):
+                threading.Thread(target=self.copy, args=(a, b, state), daemon=True).start()
+
+    @staticmethod
+    def copy(a, b, state):
+        try:
+            while data := a.recv(65536):
+                if state["frozen"]:
+                    continue  # swallowed
+                b.sendall(data)
+            if not state["frozen"]:
+                b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def freeze(self):
+        """The connections of this moment; new ones pass."""
+        for _, _, state in self.pairs:
+            state["frozen"] = True
+
+    def close(self):
+        self.closed = True
+        self.listener.close()
+        for client, server, _ in self.pairs:
+            client.close()
+            server.close()
+
+
+def test_a_connection_that_goes_silent_is_given_up(own_cluster, leat, things):
+    pg = own_cluster(tcp=True, settings="wal_sender_timeout = 3s")
+    db = pg.new_database()
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    proxy = Proxy(pg.port)
+    things.append(proxy)
+    daemon = leat(f"host=127.0.0.1 port={proxy.port} dbname={db.name} user=leat",
+                  source={"status_interval": "1s", "liveness_timeout": "3s"}).start()
+    daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    daemon.fence(db)
+    proxy.freeze()
+    db.execute("INSERT INTO t VALUES (2, 'y')")
+    found = daemon.fence(db)
+    assert [int(record.key["id"]) for record in found] == [1, 2]
+    assert daemon.terminate() == 0
+
+
+def test_feedback_goes_on_while_a_connection_is_idle(own_cluster, leat):
+    """With a wal_sender_timeout of 2 s an idle stream stays up: the same walsender is there much later."""
+    pg = own_cluster(settings="wal_sender_timeout = 2s")
+    db = pg.new_database()
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn()).start()
+    pid = daemon.wait_streaming(db)
+    # reply_time moves with each status that leat sends: wait for a few of them, longer than the timeout.
+    seen = set()
+
+    def replies():
+        seen.update(pg.execute("SELECT reply_time FROM pg_stat_replication WHERE pid = %s", (pid,)))
+        return len(seen) >= 5
+    wait.until(replies, "five replies of one connection", pause=0.1)
+    assert db.slot_active("leat") == pid
+    assert daemon.terminate() == 0
