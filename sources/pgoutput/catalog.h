@@ -9,7 +9,7 @@
 #define LEAT_PGOUTPUT_CATALOG_H
 
 #include "decoder.h"
-#include "options.h"
+#include "pgoutput_options.h"
 
 struct catalog;
 

@@ -8,7 +8,7 @@
 #ifndef LEAT_PGOUTPUT_CONNECT_H
 #define LEAT_PGOUTPUT_CONNECT_H
 
-#include "options.h"
+#include "pgoutput_options.h"
 
 #include <libpq-fe.h>
 

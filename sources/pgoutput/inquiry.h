@@ -8,7 +8,7 @@
 #ifndef LEAT_PGOUTPUT_INQUIRY_H
 #define LEAT_PGOUTPUT_INQUIRY_H
 
-#include "options.h"
+#include "pgoutput_options.h"
 #include "text.h"
 #include "wal.h"
 

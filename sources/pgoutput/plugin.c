@@ -2,7 +2,7 @@
  *
  * plugin.c -- what the pgoutput source is to the host: its descriptor and its option table.  [main]
  */
-#include "options.h"
+#include "pgoutput_options.h"
 #include "source.h"
 
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "connect.h"
 #include "decoder.h"
 #include "inquiry.h"
-#include "options.h"
+#include "pgoutput_options.h"
 #include "replication.h"
 #include "slot.h"
 

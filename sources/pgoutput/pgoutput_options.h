@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.h -- what the configuration of this source fills in.  plugin.c has the table.  Immutable
+ * pgoutput_options.h -- what the configuration of this source fills in.  plugin.c has the table.  Immutable
  * once filled, so [any] thread may read it.
  */
 #ifndef LEAT_PGOUTPUT_OPTIONS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.c -- what the option table cannot say of a configuration.  [main]  Never connects.
+ * pgoutput_options.c -- what the option table cannot say of a configuration.  [main]  Never connects.
  */
-#include "options.h"
+#include "pgoutput_options.h"
 #include "fault.h"
 
 static bool slot_name_is_good(const char *name)

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# The stream of the pgoutput source: pure rules, and the whole against a real server.
+leat_add_test(stream_rules SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_rules.c LIBS pgoutput_stream)
+
+add_library(stream_fixture STATIC ${CMAKE_CURRENT_LIST_DIR}/stream/stream_host.c ${CMAKE_CURRENT_LIST_DIR}/stream/pg_server.c)
+target_include_directories(stream_fixture PUBLIC "${CMAKE_CURRENT_LIST_DIR}/stream")
+target_link_libraries(stream_fixture PUBLIC pgoutput_stream)
+
+leat_add_test(stream_real SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_real.c LIBS stream_fixture)
+set_tests_properties(stream_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# Reads a slot as fast as it can and says how fast that was; for tuning by hand.
+add_executable(stream_speed ${CMAKE_CURRENT_LIST_DIR}/stream/stream_speed.c)
+target_link_libraries(stream_speed PRIVATE stream_fixture)
+set_target_properties(stream_speed PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stream_rules.c -- what needs no server: positions, feedback's times, the slot's rules, quoting,
+ * what becomes of a dsn.
+ */
+#include "connect.h"
+#include "fault.h"
+#include "feedback.h"
+#include "inquiry.h"
+#include "slot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS INT64_C(1000000)
+
+static void lsns_are_read_strictly(void **state)
+{
+    (void)state;
+    uint64_t lsn = 7;
+    char text[WAL_TEXT];
+    assert_true(wal_parse("16/B374D848", &lsn));
+    assert_string_equal(wal_print(lsn, text), "16/B374D848");
+    assert_true(wal_parse("FFFFFFFF/FFFFFFFF", &lsn) && lsn == UINT64_MAX);
+    lsn = 7;
+    const char *const bad[] = {"",      "/",    "1",           "1/",          "/1",
+                               "1/2/3", "1/2 ", "123456789/1", "1/123456789", "g/1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(wal_parse(bad[i], &lsn));
+    assert_int_equal(lsn, 7);
+}
+
+static void only_the_durable_position_is_confirmed(void **state)
+{
+    (void)state;
+    struct feedback feedback;
+    char message[FEEDBACK_SIZE];
+    feedback_begin(&feedback, (wal_durable){100}, 10000, 60000, 0);
+    feedback_see(&feedback, (wal_seen){900});
+    feedback_message(&feedback, 0, INT64_C(946684800000001), true, message);
+    assert_int_equal(message[0], 'r');
+    assert_int_equal(wal_get64(message + 1), 900);
+    assert_int_equal(wal_get64(message + 9), 100);
+    assert_int_equal(wal_get64(message + 17), 100);
+    assert_int_equal(wal_get64(message + 25), 1);
+    assert_int_equal(message[33], 1);
+    feedback_durable(&feedback, (wal_durable){50});
+    feedback_message(&feedback, 0, 0, false, message);
+    assert_int_equal(wal_get64(message + 9), 100);
+}
+
+static void feedback_is_in_time_and_no_storm(void **state)
+{
+    (void)state;
+    struct feedback feedback;
+    char message[FEEDBACK_SIZE];
+    feedback_begin(&feedback, (wal_durable){100}, 10000, 2000, 0);
+    assert_true(feedback_due(&feedback) <= 0);
+    feedback_message(&feedback, 1000 * MS, 0, false, message);
+    assert_int_equal(feedback_due(&feedback), 1500 * MS); /* a quarter of the server's time-out */
+    feedback.owed = true;
+    assert_int_equal(feedback_due(&feedback), 1100 * MS); /* nothing better to say: a pause */
+    feedback_durable(&feedback, (wal_durable){200});
+    assert_int_equal(feedback_due(&feedback), 1000 * MS); /* better, and asked for: at once */
+    feedback.owed = false;
+    assert_int_equal(feedback_due(&feedback), 1100 * MS);
+}
+
+static void names_are_quoted_for_both_grammars(void **state)
+{
+    (void)state;
+    const char *const names[] = {"a\"b", "c'd, \\e"};
+    struct text *out = text_create();
+    inquiry_quote_publications(out, (leat_strings){names, 2});
+    assert_string_equal(out->data, "'\"a\"\"b\",\"c''d, \\e\"'");
+    text_reset(out);
+    inquiry_quote_sql(out, "it's", '\'');
+    inquiry_quote_sql(out, "a\\b'", '\'');
+    assert_string_equal(out->data, "'it''s'E'a\\\\b'''");
+    text_destroy(out);
+}
+
+static const char *value_of(PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val ? options->val : "";
+    return "";
+}
+
+static void ours_wins_over_the_users_options(void **state)
+{
+    (void)state;
+    PGconn *conn;
+    leat_error error = {.size = sizeof error};
+    assert_int_equal(connect_begin("host=/nonexistent,/elsewhere port=1,2 replication=true "
+                                   "keepalives_idle=99 options='-c TimeZone=CET -c x=\\\\'",
+                                   CONNECT_REPLICATION, 1, &conn, &error),
+                     LEAT_OK);
+    PQconninfoOption *options = PQconninfo(conn);
+    assert_string_equal(value_of(options, "replication"), "database");
+    assert_string_equal(value_of(options, "host"), "/elsewhere,/nonexistent");
+    assert_string_equal(value_of(options, "port"), "2,1");
+    assert_string_equal(value_of(options, "keepalives_idle"), "99");
+    assert_string_equal(value_of(options, "client_encoding"), "UTF8");
+    assert_string_equal(value_of(options, "target_session_attrs"), "read-write");
+    const char *text = value_of(options, "options");
+    assert_int_equal(strncmp(text, "-c TimeZone=CET -c x= -c TimeZone=UTC ", 37), 0);
+    PQconninfoFree(options);
+    PQfinish(conn);
+}
+
+static void a_bad_dsn_is_not_quoted(void **state)
+{
+    (void)state;
+    PGconn *conn;
+    leat_error error = {.size = sizeof error};
+    assert_int_equal(connect_begin("password=geheim 'geheim", CONNECT_PLAIN, 0, &conn, &error),
+                     LEAT_ECONFIG);
+    assert_null(strstr(error.text, "geheim"));
+    assert_int_equal(error.exit_code, 78);
+}
+
+static void lines_are_clean(void **state)
+{
+    (void)state;
+    char out[16];
+    assert_string_equal(fault_line(out, sizeof out, "\n a\r\n\t b\x1b[1m "), "a b [1m");
+    assert_string_equal(fault_line(out, 4, "abcdef"), "abc");
+    assert_string_equal(fault_line(out, sizeof out, NULL), "");
+}
+
+/* ---- the slot ---------------------------------------------------------------------------------
+ */
+
+static struct origin_facts good(void)
+{
+    return (struct origin_facts){
+        .system_identifier = "1",
+        .timeline = "1",
+        .database = "shop",
+        .wal_position = 1000,
+        .version = 150000,
+        .wal_logical = true,
+        .slot = {.exists = true,
+                 .plugin = "pgoutput",
+                 .type = "logical",
+                 .database = "shop",
+                 .wal_status = "reserved",
+                 .confirmed_lsn = 500},
+    };
+}
+
+static void a_slot_is_judged(void **state)
+{
+    (void)state;
+    const struct pgoutput_options options = {.slot = "s", .create_slot = true};
+    leat_error error = {.size = sizeof error};
+    struct slot_memory none = {0}, known = {.position = 600};
+    struct origin_facts facts = good();
+    uint64_t start = 0;
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_STREAM);
+    assert_int_equal(start, 500);
+    /* A server that forgot what it was told (a crash) is behind us: that is no gap. */
+    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_STREAM);
+    assert_int_equal(start, 600);
+    facts.slot.confirmed_lsn = 601;
+    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+    facts = good();
+    facts.wal_position = 599;
+    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+    facts = good();
+    facts.slot.exists = false;
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_CREATE);
+    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+    facts = good();
+    (void)strcpy(facts.slot.wal_status, "lost");
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+    facts = good();
+    (void)strcpy(facts.slot.database, "other");
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 78);
+    facts = good();
+    facts.wal_logical = false;
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 78);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lsns_are_read_strictly),
+        cmocka_unit_test(only_the_durable_position_is_confirmed),
+        cmocka_unit_test(feedback_is_in_time_and_no_storm),
+        cmocka_unit_test(names_are_quoted_for_both_grammars),
+        cmocka_unit_test(ours_wins_over_the_users_options),
+        cmocka_unit_test(a_bad_dsn_is_not_quoted),
+        cmocka_unit_test(lines_are_clean),
+        cmocka_unit_test(a_slot_is_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
