@@ -100,11 +100,10 @@ static void put_float(const struct encoder *encoder, const leat_value *value, st
 
 static void put_integer(const struct encoder *encoder, const leat_value *value, struct pack *pack)
 {
-    struct number number;
+    int64_t number;
     bool quoted = (value->flags & LEAT_VALUE_INT64) && encoder->options.int8 == ENCODE_STRING;
-    if (!quoted &&
-        number_parse(value->ptr, value->len, encoder->c_locale, &number) == NUMBER_INTEGER)
-        pack_int(pack, number.integer);
+    if (!quoted && number_parse_integer(value->ptr, value->len, &number))
+        pack_int(pack, number);
     else
         pack_string(pack, value->ptr, value->len);
 }
@@ -302,6 +301,20 @@ static struct shape shape_of(const leat_change *change, const struct relation_te
     return shape;
 }
 
+static void put_op(struct pack *pack, uint32_t op)
+{
+    static const char ops[][16] = {"\xa2op\xa7unknown",
+                                   "\xa2op\xa6insert",
+                                   "\xa2op\xa6update",
+                                   "\xa2op\xa6"
+                                   "delete",
+                                   "\xa2op\xa8truncate",
+                                   "\xa2op\xa7message",
+                                   "\xa2op\xa4read"};
+    const char *text = ops[op < sizeof ops / sizeof *ops ? op : 0];
+    pack_raw(pack, text, 4 + (unsigned)(text[3] & 31));
+}
+
 /* False: no memory for the relation's names. */
 static bool put_record(struct encoder *encoder, const leat_change *change, struct pack *pack)
 {
@@ -313,10 +326,8 @@ static bool put_record(struct encoder *encoder, const leat_change *change, struc
     }
     const struct encode_header *header = encode_header_get(encoder, change);
     struct shape shape = shape_of(change, text);
-    const char *op = encode_op_name(change->op);
     pack_map(pack, shape.fields);
-    PACK_LITERAL(pack, "op");
-    pack_plain(pack, op, strlen(op));
+    put_op(pack, change->op);
     if (text)
         pack_raw(pack, text->head.ptr, text->head.len);
     pack_raw(pack, header->text, header->len);

@@ -54,27 +54,46 @@ static unsigned char *escape_ascii(unsigned char *dst, unsigned char byte)
     return dst;
 }
 
+/* One sequence of two to four bytes, or what stands for a byte that begins none. */
+static inline unsigned char *escape_high(unsigned char *dst, const unsigned char **from,
+                                         const unsigned char *end)
+{
+    const unsigned char *at = *from;
+    size_t step = utf8_sequence(at, end);
+    *from = at + (step == 0 ? 1 : step);
+    if (step == 2) { /* most of them */
+        memcpy(dst, at, 2);
+        return dst + 2;
+    }
+    if (step == 0) {
+        at = (const unsigned char *)UTF8_REPLACEMENT;
+        step = UTF8_REPLACEMENT_LEN;
+    }
+    memcpy(dst, at, 3);
+    if (step == 4)
+        dst[3] = at[3];
+    return dst + step;
+}
+
 /* From a special byte on, one character at a time, until two clean bytes follow each other. */
 static unsigned char *escape_run(unsigned char *dst, const unsigned char **from,
                                  const unsigned char *end)
 {
     const unsigned char *at = *from;
-    do {
-        if (*at >= 0x80) {
-            size_t step = utf8_sequence(at, end);
-            if (step == 0) {
-                dst = bytes_copy(dst, UTF8_REPLACEMENT, UTF8_REPLACEMENT_LEN);
-                at++;
-            } else {
-                for (size_t i = 0; i < step; i++)
-                    *dst++ = *at++;
-            }
-        } else if (is_special(*at)) {
+    for (;;) {
+        if (*at >= 0x80)
+            dst = escape_high(dst, &at, end);
+        else if (is_special(*at))
             dst = escape_ascii(dst, *at++);
-        } else {
+        else
             *dst++ = *at++;
-        }
-    } while (at < end && (is_special(*at) || (at + 1 < end && is_special(at[1]))));
+        if (at == end)
+            break;
+        if (*at >= 0x80)
+            continue;
+        if (!is_special(*at) && (at + 1 == end || !is_special(at[1])))
+            break;
+    }
     *from = at;
     return dst;
 }

@@ -14,7 +14,7 @@
 
 /* mantissa * 10^exponent; trailing zeros are in the exponent. */
 struct decimal {
-    bool negative, integral, too_long;
+    bool negative, too_long;
     uint64_t mantissa;
     int digits, zeros; /* of the mantissa; zeros seen since its last digit */
     int64_t exponent;
@@ -61,7 +61,7 @@ static const char *read_exponent(const char *at, const char *end, int64_t *expon
 static bool read_decimal(const char *text, size_t len, struct decimal *decimal)
 {
     const char *at = text, *end = text + len;
-    *decimal = (struct decimal){.integral = true};
+    *decimal = (struct decimal){0};
     if (at < end && *at == '-') {
         decimal->negative = true;
         at++;
@@ -73,7 +73,6 @@ static bool read_decimal(const char *text, size_t len, struct decimal *decimal)
         return false;
     int64_t fraction = 0;
     if (at < end && *at == '.') {
-        decimal->integral = false;
         first = ++at;
         for (; at < end && is_digit(*at); at++)
             take_digit(decimal, *at - '0');
@@ -82,7 +81,6 @@ static bool read_decimal(const char *text, size_t len, struct decimal *decimal)
             return false;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
-        decimal->integral = false;
         at = read_exponent(at + 1, end, &decimal->exponent);
         if (!at)
             return false;
@@ -91,16 +89,20 @@ static bool read_decimal(const char *text, size_t len, struct decimal *decimal)
     return at == end;
 }
 
-static bool read_integer(const char *text, size_t len, int64_t *out)
+bool number_parse_integer(const char *text, size_t len, int64_t *out)
 {
-    bool negative = text[0] == '-';
-    uint64_t number = 0, limit = (uint64_t)INT64_MAX + negative;
+    bool negative = len != 0 && text[0] == '-';
+    size_t digits = len - negative;
+    uint64_t number = 0;
+    if (digits == 0 || digits > 19 || (text[negative] == '0' && len != 1))
+        return false;
     for (size_t i = negative; i < len; i++) {
-        uint64_t digit = (uint64_t)(text[i] - '0');
-        if (number > (limit - digit) / 10)
+        if (!is_digit(text[i]))
             return false;
-        number = number * 10 + digit;
+        number = number * 10 + (uint64_t)(text[i] - '0');
     }
+    if (number > (uint64_t)INT64_MAX + negative) /* 19 digits do not overflow 64 bits */
+        return false;
     *out = negative ? (int64_t)(0 - number) : (int64_t)number;
     return true;
 }
@@ -164,10 +166,9 @@ static bool to_double(const struct decimal *decimal, locale_t c_locale, double *
 enum number_kind number_parse(const char *text, size_t len, locale_t c_locale, struct number *out)
 {
     struct decimal decimal;
+    if (number_parse_integer(text, len, &out->integer))
+        return NUMBER_INTEGER;
     if (len == 0 || !read_decimal(text, len, &decimal))
         return NUMBER_WRONG;
-    bool negative_zero = decimal.negative && decimal.mantissa == 0;
-    if (decimal.integral && !negative_zero && read_integer(text, len, &out->integer))
-        return NUMBER_INTEGER;
     return to_double(&decimal, c_locale, &out->floating) ? NUMBER_DOUBLE : NUMBER_INEXACT;
 }

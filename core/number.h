@@ -25,6 +25,9 @@ struct number {
     double floating;
 };
 
+/* Only the integers: true for what would be NUMBER_INTEGER. */
+bool number_parse_integer(const char *text, size_t len, int64_t *out);
+
 /* c_locale: of newlocale(..., "C", ...). */
 enum number_kind number_parse(const char *text, size_t len, locale_t c_locale, struct number *out);
 

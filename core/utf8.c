@@ -6,6 +6,8 @@
 
 #include "bytes.h"
 
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
 bool utf8_valid(const char *text, size_t len)
 {
     if (len == 0)
@@ -13,10 +15,17 @@ bool utf8_valid(const char *text, size_t len)
     const unsigned char *at = (const unsigned char *)text;
     const unsigned char *end = at + len;
     while (at < end) {
+        uint64_t words[4];
+        if (end - at >= 32) {
+            memcpy(words, at, 32);
+            if (((words[0] | words[1] | words[2] | words[3]) & HIGH_BITS) == 0) {
+                at += 32;
+                continue;
+            }
+        }
         if (end - at >= 8) {
-            uint64_t word;
-            memcpy(&word, at, 8);
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+            memcpy(words, at, 8);
+            if ((words[0] & HIGH_BITS) == 0) {
                 at += 8;
                 continue;
             }
@@ -25,10 +34,12 @@ bool utf8_valid(const char *text, size_t len)
             at++;
             continue;
         }
-        size_t step = utf8_sequence(at, end);
-        if (step == 0)
-            return false;
-        at += step;
+        do { /* such characters come in runs */
+            size_t step = utf8_sequence(at, end);
+            if (step == 0)
+                return false;
+            at += step;
+        } while (at < end && *at >= 0x80);
     }
     return true;
 }

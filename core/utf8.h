@@ -37,7 +37,7 @@ static inline size_t utf8_sequence(const unsigned char *at, const unsigned char 
     return (lead == 0xf0 && at[1] < 0x90) || (lead == 0xf4 && at[1] > 0x8f) ? 0 : 4;
 }
 
-/* True when all of it is valid.  Eight bytes a step over ASCII. */
+/* True when all of it is valid.  32 bytes a step over ASCII. */
 bool utf8_valid(const char *text, size_t len);
 
 /* The length after replacement; equal to len when it is valid. */
