@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+set(decode_dir "${CMAKE_CURRENT_LIST_DIR}/decode")
+foreach(part messages rows values memory)
+  leat_add_test(decode_${part} SOURCES ${decode_dir}/test_${part}.c ${decode_dir}/fixture.c
+    LIBS pgoutput_decoder fake_source_host INCLUDES ${decode_dir})
+endforeach()
+
+# Needs a PostgreSQL server's programs and psycopg2; skipped, by name, where there are none.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_executable(decode_print ${decode_dir}/decode_print.c)
+  target_link_libraries(decode_print PRIVATE leat_flags pgoutput_stream fake_source_host)
+  set_target_properties(decode_print PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  add_test(NAME decode_types_real COMMAND Python3::Interpreter ${decode_dir}/types_real.py $<TARGET_FILE:decode_print>)
+  set_tests_properties(decode_types_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+endif()
