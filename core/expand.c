@@ -73,7 +73,8 @@ static leat_status append_open_file(struct expansion *ex, const char *path, int 
             break;
         len += (size_t)got;
     }
-    if (len == room)
+    char more;
+    if (len == room && read(fd, &more, 1) != 0)
         return too_long(ex);
     if (memchr(begin, '\0', len))
         return file_failed(ex, path, "it holds a NUL byte; only text can be a value");
@@ -81,6 +82,8 @@ static leat_status append_open_file(struct expansion *ex, const char *path, int 
         len--;
     if (len && begin[len - 1] == '\r')
         len--;
+    if (len >= room)
+        return too_long(ex);
     ex->len += len;
     return LEAT_OK;
 }
