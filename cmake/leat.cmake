@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Flags and the few functions that the folders' build files use.
 
+# Assertions stay in release builds: no -DNDEBUG.
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+
 add_library(leat_flags INTERFACE)
 target_compile_definitions(leat_flags INTERFACE _GNU_SOURCE LEAT_VERSION="${PROJECT_VERSION}")
 target_compile_options(leat_flags INTERFACE

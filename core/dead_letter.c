@@ -24,7 +24,7 @@ static leat_status fail(leat_error *error, leat_status status, const char *what,
 {
     error->status = status;
     error->os_errno = errno;
-    (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %s: %s", what, path,
+    (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %.300s: %s", what, path,
                    strerror(errno));
     return status;
 }

@@ -30,7 +30,7 @@ static bool refuse(leat_error *error, int exit_code, const char *path, const cha
     error->status = LEAT_ECONFIG;
     error->exit_code = exit_code;
     error->os_errno = errno;
-    (void)snprintf(error->text, sizeof error->text, "state_directory %s: %s", path, why);
+    (void)snprintf(error->text, sizeof error->text, "state_directory %.200s: %.250s", path, why);
     return false;
 }
 

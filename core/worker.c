@@ -70,11 +70,11 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
 {
     struct worker *worker = worker_of(host);
     struct slot *slot = &worker->slots[(uint32_t)token & (WORKER_SLOTS - 1)];
-    int lent = SLOT_LENT;
+    uint64_t generation = (token >> 32) << 8;
+    uint64_t lent = generation | SLOT_LENT;
 
-    if (slot->generation != (uint32_t)(token >> 32)
-        || !atomic_compare_exchange_strong_explicit(&slot->state, &lent, SLOT_REPORTING,
-                                                    memory_order_acq_rel, memory_order_relaxed)) {
+    if (!atomic_compare_exchange_strong_explicit(&slot->word, &lent, generation | SLOT_REPORTING,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
         leat_field fields[] = {LEAT_F_UINT("token", token)};
         worker->log(host, LEAT_LOG_ERROR, "plugin gave back a batch that it does not have", fields, 1);
         return;
@@ -84,7 +84,7 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
            result->size < sizeof slot->result ? result->size : sizeof slot->result);
     (void)snprintf(slot->result_text, sizeof slot->result_text, "%.*s", (int)result->text.len,
                    result->text.ptr ? result->text.ptr : "");
-    atomic_store_explicit(&slot->state, SLOT_REPORTED, memory_order_release);
+    atomic_store_explicit(&slot->word, generation | SLOT_REPORTED, memory_order_release);
     atomic_fetch_add_explicit(&worker->reports, 1, memory_order_release);
     doorbell_ring(&worker->channel->worker_bell);
 }
@@ -96,9 +96,9 @@ static void mark_durable(struct worker *worker, struct slot *slot, uint32_t reco
     slot->durable += records;
     worker__count(&worker->counters.records, records);
     if (slot->durable == slot->record_count)
-        atomic_store_explicit(&slot->state, SLOT_FINISHED, memory_order_relaxed);
+        worker__slot_set(slot, SLOT_FINISHED, memory_order_relaxed);
     else
-        atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+        worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
 }
 
 static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
@@ -165,7 +165,7 @@ static void leave(struct worker *worker)
 {
     while (worker->head != worker->tail) {
         struct slot *slot = worker__slot(worker, worker->head);
-        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_FINISHED)
+        if (worker__slot_state(slot, memory_order_relaxed) != SLOT_FINISHED)
             break;
         worker->accepted = worker__record(slot, slot->record_count - 1)->identity;
         worker->has_accepted = true;
@@ -173,8 +173,8 @@ static void leave(struct worker *worker)
         worker->no_memory = false;
         if (slot->last_part)
             worker__give_back(worker, slot->batch);
-        atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_relaxed);
         slot->generation++;
+        worker__slot_set(slot, SLOT_FREE, memory_order_relaxed);
         worker->head++;
         if ((int32_t)(worker->next - worker->head) < 0)
             worker->next = worker->head;
@@ -187,30 +187,31 @@ static void leave(struct worker *worker)
                           memory_order_relaxed);
 }
 
-static void take_results(struct worker *worker)
+/* True when there were any: the plugin may take again what it refused. */
+static bool take_results(struct worker *worker)
 {
     uint32_t reports = atomic_load_explicit(&worker->reports, memory_order_acquire);
 
     if (reports == worker->reports_seen)
-        return;
+        return false;
     worker->reports_seen = reports;
     for (uint32_t i = worker->head; i != worker->next; i++) {
         struct slot *slot = worker__slot(worker, i);
-        if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_REPORTED)
+        if (worker__slot_state(slot, memory_order_acquire) == SLOT_REPORTED)
             take_result(worker, slot);
     }
     leave(worker);
+    return true;
 }
 
 /* The instance is stopped: what it had counts as not durable. */
 static void take_everything_back(struct worker *worker)
 {
-    take_results(worker);
+    (void)take_results(worker);
     for (uint32_t i = worker->head; i != worker->tail; i++) {
         struct slot *slot = worker__slot(worker, i);
-        int state = atomic_load_explicit(&slot->state, memory_order_acquire);
-        if (state == SLOT_LENT) {
-            atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+        if (worker__slot_state(slot, memory_order_acquire) == SLOT_LENT) {
+            worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
             worker->lent--;
         }
     }
@@ -318,7 +319,7 @@ static void lend(struct worker *worker, struct slot *slot)
         .token = (uint64_t)slot->generation << 32 | (worker->next & (WORKER_SLOTS - 1)),
         .records = slot->records + (size_t)slot->durable * sizeof(leat_record),
     };
-    atomic_store_explicit(&slot->state, SLOT_LENT, memory_order_release);
+    worker__slot_set(slot, SLOT_LENT, memory_order_release);
 }
 
 /* True when something was lent or skipped. */
@@ -330,7 +331,7 @@ static bool submit_next(struct worker *worker)
     if (worker->next == worker->tail && !worker__encode_next(worker))
         return false;
     slot = worker__slot(worker, worker->next);
-    if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_READY) {
+    if (worker__slot_state(slot, memory_order_relaxed) != SLOT_READY) {
         worker->next++; /* finished before what is retried now */
         return true;
     }
@@ -344,7 +345,7 @@ static bool submit_next(struct worker *worker)
         stage_pass("submitted");
         return true;
     }
-    atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+    worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
     if (status != LEAT_AGAIN) {
         leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 70};
         (void)snprintf(error.text, sizeof error.text,
@@ -373,7 +374,7 @@ static void poll_plugin(struct worker *worker, int32_t wait_ms)
         instance_down(worker, &error);
         return;
     }
-    take_results(worker);
+    (void)take_results(worker);
     error.status = status;
     if (worker->state != WORKER_FAILED)
         worker__fail(worker, &error);
@@ -425,11 +426,12 @@ static bool run(struct worker *worker)
 
     while (worker->state == WORKER_RUNNING && submit_next(worker)) {
         any = true;
-        take_results(worker);
+        (void)take_results(worker);
     }
     if (worker->state == WORKER_RUNNING)
         poll_plugin(worker, 0);
-    take_results(worker);
+    if (take_results(worker))
+        any = true;
     leave(worker);
     return any;
 }
@@ -502,7 +504,7 @@ bool worker_step(struct worker *worker, int32_t max_wait_ms)
 {
     int32_t wait_ms;
 
-    take_results(worker);
+    (void)take_results(worker);
     wait_ms = act(worker);
     if (worker->state == WORKER_FAILED)
         return false;

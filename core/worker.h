@@ -43,11 +43,12 @@ enum worker_state {
 enum slot_state { SLOT_FREE = 0, SLOT_READY, SLOT_LENT, SLOT_REPORTING, SLOT_REPORTED, SLOT_FINISHED };
 
 struct slot {
-    /* The worker sets READY and LENT (release) before a submit; batch_done moves LENT to REPORTING
-     * (acquire), fills the result, and stores REPORTED (release) for the worker to load (acquire).
-     * All others are the worker's own. */
-    atomic_int state;
-    uint32_t generation; /* part of the token: a late report of an earlier use does not count */
+    /* generation << 8 | enum slot_state, so that a late report of an earlier use cannot be taken
+     * for one of this use.  The worker stores LENT (release) before a submit; batch_done moves LENT
+     * to REPORTING (acquire), fills the result, and stores REPORTED (release) for the worker to
+     * load (acquire).  All others are the worker's own. */
+    _Atomic uint64_t word;
+    uint32_t generation; /* the worker's own copy; part of the token */
     struct batch *batch;
     bool last_part;
     struct span_list memory;

@@ -374,7 +374,7 @@ bool worker__encode_next(struct worker *worker)
         if (slot->last_part)
             worker->cutting = NULL;
         slot->encoded_ns = clock_now_ns(worker->clock);
-        atomic_store_explicit(&slot->state, SLOT_READY, memory_order_relaxed);
+        worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
         worker->tail++;
         return true;
     }
@@ -385,7 +385,7 @@ void worker__skip_encoded(struct worker *worker)
 {
     for (uint32_t i = worker->head; i != worker->tail; i++) {
         struct slot *slot = worker__slot(worker, i);
-        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_READY)
+        if (worker__slot_state(slot, memory_order_relaxed) != SLOT_READY)
             continue;
         while (slot->durable < slot->record_count
                && leat_identity_compare(worker__record(slot, slot->durable)->identity,
@@ -394,7 +394,7 @@ void worker__skip_encoded(struct worker *worker)
             worker__count(&worker->counters.skipped, 1);
         }
         if (slot->durable == slot->record_count)
-            atomic_store_explicit(&slot->state, SLOT_FINISHED, memory_order_relaxed);
+            worker__slot_set(slot, SLOT_FINISHED, memory_order_relaxed);
     }
 }
 

@@ -12,6 +12,16 @@ static inline struct slot *worker__slot(struct worker *worker, uint32_t index)
     return &worker->slots[index & (WORKER_SLOTS - 1)];
 }
 
+static inline enum slot_state worker__slot_state(struct slot *slot, memory_order order)
+{
+    return (enum slot_state)(atomic_load_explicit(&slot->word, order) & 0xff);
+}
+
+static inline void worker__slot_set(struct slot *slot, enum slot_state state, memory_order order)
+{
+    atomic_store_explicit(&slot->word, (uint64_t)slot->generation << 8 | (uint64_t)state, order);
+}
+
 static inline const leat_record *worker__record(const struct slot *slot, uint32_t index)
 {
     return (const leat_record *)(const void *)(slot->records + (size_t)index * sizeof(leat_record));

@@ -365,8 +365,9 @@ typedef struct leat_host { /* growing; static for the instance, until destroy re
 
     /* Sinks only.
      * [any] Gives a lent batch back, exactly once per accepted submit.  May run before that submit
-     * has returned.  After an error for one batch every later lent batch is to be given back with
-     * an error too (ERETRY), unless its records are durable: order matters. */
+     * has returned.  Order matters: after an error for one batch every later lent batch is to be
+     * given back with an error too (ERETRY), and submit says AGAIN to all that comes behind the
+     * failed record, until that one has been offered again. */
     void (*batch_done)(const struct leat_host *, uint64_t token, const leat_result *);
 
     /* Sources only, all [worker].

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# A source and a sink that behave as a test tells them, and the tests of the whole daemon with them.
+foreach(fake fake_source fake_sink)
+  add_library(${fake} MODULE fakes/${fake}.c)
+  target_include_directories(${fake} PRIVATE "${PROJECT_SOURCE_DIR}/core/include")
+  target_link_libraries(${fake} PRIVATE leat_flags Threads::Threads)
+  set_target_properties(${fake} PROPERTIES PREFIX ""
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/plugins")
+  configure_file(fakes/${fake}.yaml "${PROJECT_BINARY_DIR}/tests/plugins.d/${fake}.yaml" COPYONLY)
+endforeach()
+foreach(case ok slow fail down out_of_order twice never reject dead_letter refuse large_record
+        two_sinks slow_and_fast two_pipelines restart small_memory hold second_signal)
+  add_test(NAME pipeline_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_SOURCE_DIR}/fakes/run.py"
+    "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
+  set_tests_properties(pipeline_${case} PROPERTIES LABELS threads TIMEOUT 120)
+endforeach()

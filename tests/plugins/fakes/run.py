@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the daemon with a fake source and fake sinks, one case a call, and checks what the sinks got.
+
+Usage: run.py LEAT PLUGINS_D CASE
+"""
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+LEAT, PLUGINS, CASE = sys.argv[1:4]
+DIR = tempfile.mkdtemp(prefix="leat-fakes-")
+LIMIT = 100  # seconds for a whole run: a deadline, not a wait
+
+
+def config(pipelines, memory="16MiB"):
+    path = os.path.join(DIR, "leat.yaml")
+    document = {"state_directory": os.path.join(DIR, "state"), "plugins": PLUGINS,
+                "memory": memory, "http": {"listen": "none"}, "pipelines": pipelines}
+    with open(path, "w") as out:
+        json.dump(document, out, indent=1)  # JSON is YAML
+    return path
+
+
+def source(**options):
+    return {"plugin": "fake_source", **options}
+
+
+def sink(name="sink", **options):
+    return {"name": name, "plugin": "fake_sink", "log": os.path.join(DIR, name + ".log"),
+            "retry_max": "200ms", **options}
+
+
+def pipeline(name="p", src=None, sinks=None, **options):
+    return {"name": name, "source": src or source(transactions=500), "sinks": sinks,
+            "confirm_interval": "50ms", **options}
+
+
+def start(path):
+    return subprocess.Popen([LEAT, "run", "-c", path], stderr=subprocess.PIPE, text=True)
+
+
+def run(path, expect=0):
+    process = start(path)
+    try:
+        _, err = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, err = process.communicate()
+        sys.exit("did not end:\n" + err[-3000:])
+    if process.returncode != expect:
+        sys.exit(f"exit {process.returncode}, expected {expect}:\n{err[-3000:]}")
+    return err
+
+
+def wait_for_line(process, text):
+    """Reads standard error until a line with the text comes; returns what was read."""
+    seen, deadline = "", time.monotonic() + LIMIT
+    while text not in seen:
+        ready, _, _ = select.select([process.stderr], [], [], max(0, deadline - time.monotonic()))
+        chunk = os.read(process.stderr.fileno(), 65536).decode() if ready else ""
+        if not chunk:
+            process.kill()
+            sys.exit(f"never said {text!r}:\n{seen[-3000:]}")
+        seen += chunk
+    return seen
+
+
+def got(name="sink"):
+    with open(os.path.join(DIR, name + ".log")) as lines:
+        return [tuple(int(x) for x in line.split()[:2]) for line in lines]
+
+
+def expected(transactions=500, rows=10):
+    return [((t + 1) * 1000, r) for t in range(transactions) for r in range(rows)]
+
+
+def check(actual, wanted, ordered=True):
+    if not ordered:
+        actual = sorted(actual)
+    if actual == wanted:
+        return
+    lost, extra = set(wanted) - set(actual), len(actual) - len(set(actual))
+    sys.exit(f"{len(actual)} records of {len(wanted)}: {len(lost)} lost, {extra} doubled")
+
+
+def has(text, part):
+    if part not in text:
+        sys.exit(f"expected {part!r} in:\n{text[-3000:]}")
+
+
+def simple(mode, ordered=True, **options):
+    err = run(config([pipeline(sinks=[sink(mode=mode, **options)])]))
+    check(got(), expected(), ordered)
+    return err
+
+
+def case_ok():
+    simple("ok")
+
+
+def case_slow():
+    simple("slow", delay_us=2000, lent=2)
+
+
+def case_fail():
+    has(simple("fail", every=5), "batch failed, will be retried")
+
+
+def case_down():
+    has(simple("down", every=9), "sink is down, will be tried again")
+
+
+def case_out_of_order():
+    simple("out_of_order", ordered=False)
+
+
+def case_twice():
+    has(simple("twice", every=3), "plugin gave back a batch that it does not have")
+
+
+def case_never():
+    path = config([pipeline(src=source(transactions=500, end=False),
+                            sinks=[sink(mode="never", stall_warning="1s")])])
+    with open(path) as text:
+        document = json.load(text)
+    document["shutdown_timeout"] = "500ms"
+    with open(path, "w") as out:
+        json.dump(document, out)
+    process = start(path)
+    wait_for_line(process, "oldest record is not acknowledged")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT)
+    if process.returncode != 0:
+        sys.exit(f"exit {process.returncode}")
+    has(err, "stopped before everything in flight was durable")
+
+
+def case_reject():
+    has(run(config([pipeline(sinks=[sink(mode="reject", every=3)])]), expect=78), "rejects insert of")
+    done = got()
+    check(done, expected()[:len(done)])
+
+
+def case_dead_letter():
+    letters = os.path.join(DIR, "letters")
+    run(config([pipeline(sinks=[sink(mode="reject", every=3, on_reject="dead_letter",
+                                     dead_letter=letters)])]))
+    with open(os.path.join(letters, "p-sink.ndjson")) as lines:
+        dead = [json.loads(line) for line in lines]
+    assert dead, "no dead letter"
+    for letter in dead:
+        assert letter["reason"] == "as told" and letter["record"]["table"] == "fake", letter
+    dead = [(int(x["lsn"].split("/")[1], 16), x["seq"]) for x in dead]
+    check(sorted(got() + dead), expected())
+
+
+def case_refuse():
+    has(run(config([pipeline(sinks=[sink(mode="refuse")])]), expect=78), "refused as told")
+
+
+def case_large_record():
+    src = source(transactions=6, rows=1, size="3MiB")
+    run(config([pipeline(src=src, sinks=[sink()])]))
+    check(got(), expected(6, 1))
+    os.remove(os.path.join(DIR, "sink.log"))
+    shutil.rmtree(os.path.join(DIR, "state"))
+    src = source(transactions=6, rows=1, size="9MiB")
+    has(run(config([pipeline(src=src, sinks=[sink()])]), expect=78), "set memory to at least")
+
+
+def case_two_sinks():
+    run(config([pipeline(sinks=[sink("a", mode="fail"), sink("b", mode="down", every=11)])]))
+    check(got("a"), expected())
+    check(got("b"), expected())
+
+
+def case_slow_and_fast():
+    run(config([pipeline(src=source(transactions=2000, burst=50),
+                         sinks=[sink("a", delay_us=3000, lent=1), sink("b")])]))
+    check(got("a"), expected(2000))
+    check(got("b"), expected(2000))
+
+
+def case_two_pipelines():
+    run(config([pipeline("x", sinks=[sink("a", mode="fail")]), pipeline("y", sinks=[sink("b")])],
+               memory="32MiB"))
+    check(got("a"), expected())
+    check(got("b"), expected())
+
+
+def case_restart():
+    """Killed again and again; what was recorded is never sent twice, and nothing is missing."""
+    path = config([pipeline(src=source(transactions=3000, burst=20), sinks=[sink(delay_us=200)])])
+    for _ in range(4):
+        process = start(path)
+        wait_for_line(process, "started")
+        deadline = time.monotonic() + LIMIT
+        before = os.path.getsize(os.path.join(DIR, "sink.log")) if os.path.exists(
+            os.path.join(DIR, "sink.log")) else 0
+        while process.poll() is None and time.monotonic() < deadline:
+            if (os.path.exists(os.path.join(DIR, "sink.log"))
+                    and os.path.getsize(os.path.join(DIR, "sink.log")) > before + 20000):
+                break
+            time.sleep(0.005)  # between two looks at a file that grows
+        process.kill()
+        process.communicate()
+    run(path)
+    records = got()
+    assert sorted(set(records)) == expected(3000), "lost"
+    seen = set()
+    for at, record in enumerate(records):
+        seen.add(record)
+    # After each restart the stream goes on at a position recorded earlier: it may go back, but
+    # never over a gap.
+    high = (0, 0)
+    for record in records:
+        if record > high:
+            following = (high[0], high[1] + 1) if high[1] + 1 < 10 and high[0] else (high[0] + 1000, 0)
+            assert record == following, f"gap between {high} and {record}"
+            high = record
+
+
+def case_small_memory():
+    run(config([pipeline(src=source(transactions=200, rows=100, size="2000"),
+                         sinks=[sink("a", mode="fail"), sink("b", delay_us=500)])], memory="16MiB"))
+    check(got("a"), expected(200, 100))
+    check(got("b"), expected(200, 100))
+
+
+def case_hold():
+    """What is accepted but held back is confirmed later, and all of it is in the end."""
+    began = time.monotonic()
+    run(config([pipeline(sinks=[sink(hold="1500ms")])]))
+    assert time.monotonic() - began >= 1.5, "confirmed before the hold was over"
+    check(got(), expected())
+
+
+def case_second_signal():
+    path = config([pipeline(src=source(end=False), sinks=[sink(mode="never")])])
+    process = start(path)
+    wait_for_line(process, "started")
+    process.send_signal(signal.SIGTERM)
+    wait_for_line(process, "stopping")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=LIMIT)
+    if process.returncode != -signal.SIGTERM:
+        sys.exit(f"exit {process.returncode}")
+
+
+try:
+    globals()["case_" + CASE]()
+finally:
+    shutil.rmtree(DIR, ignore_errors=True)

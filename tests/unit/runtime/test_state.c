@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_state.c -- what is saved is what is loaded; anything else is refused with its place.
+ */
+#include "state.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[64], path[128];
+static struct state_directory directory;
+static leat_error error;
+
+static int set_up(void **state)
+{
+    (void)state;
+    (void)strcpy(root, "/tmp/leat-state-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    (void)snprintf(path, sizeof path, "%s/state", root);
+    error = (leat_error){.size = sizeof error};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char command[200];
+
+    (void)state;
+    state_close(&directory);
+    (void)snprintf(command, sizeof command, "rm -rf %s", root);
+    return system(command);
+}
+
+static struct journal_entry *sample(void)
+{
+    static struct journal_entry entry;
+
+    memset(&entry, 0, sizeof entry);
+    (void)strcpy(entry.name_space, "slot");
+    entry.position.value = 0x15d5c98;
+    entry.fact_count = 2;
+    (void)strcpy(entry.facts[0].name, "slot");
+    (void)strcpy(entry.facts[0].value, "slot");
+    (void)strcpy(entry.facts[1].name, "database");
+    (void)strcpy(entry.facts[1].value, "we\"ird\\ \n: # {x}");
+    entry.sink_count = 2;
+    (void)strcpy(entry.sinks[0].name, "archive");
+    entry.sinks[0].known = true;
+    entry.sinks[0].durable = (leat_identity){0x1234567890abcdef, -1};
+    (void)strcpy(entry.sinks[1].name, "bus");
+    return &entry;
+}
+
+static void loads_what_it_saved(void **state)
+{
+    static struct journal_entry loaded;
+    struct journal_entry *saved = sample();
+
+    (void)state;
+    assert_true(state_open(&directory, path, &error));
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_EOF);
+    assert_true(state_save(&directory, "shop", saved, &error));
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_OK);
+    assert_memory_equal(&loaded, saved, sizeof loaded);
+}
+
+static void second_daemon_is_refused(void **state)
+{
+    struct state_directory other;
+
+    (void)state;
+    assert_true(state_open(&directory, path, &error));
+    assert_false(state_open(&other, path, &error));
+    assert_int_equal(error.exit_code, 73);
+    assert_non_null(strstr(error.text, "in use by another leat with pid"));
+}
+
+static void directory_that_others_may_write_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(chmod(path, 0777), 0);
+    assert_false(state_open(&directory, path, &error));
+    assert_int_equal(error.exit_code, 78);
+}
+
+static void write_file(const char *text)
+{
+    char name[200];
+    FILE *out;
+
+    (void)snprintf(name, sizeof name, "%s/shop.state", path);
+    out = fopen(name, "w");
+    assert_non_null(out);
+    (void)fputs(text, out);
+    (void)fclose(out);
+}
+
+static void refuses_anything_unexpected(void **state)
+{
+    static const char good[] = "version: 1\npipeline: shop\nname_space: s\nposition: \"0/1\"\n";
+    static const char *const bad[][2] = {
+        {"", "empty"},
+        {"version: 2\n", "version"},
+        {"version: 1\npipeline: other\nname_space: s\nposition: \"0/1\"\nfacts: []\nsinks: []\n",
+         "another pipeline"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: \"0/1x\"\nfacts: []\nsinks: []\n",
+         "not an LSN"},
+        {"version: 1\npipeline: shop\nname_space: s\nfacts: []\nsinks: []\n", "position"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n", "missing"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\nsinks: []\nx: 1\n",
+         "unexpected x"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
+         "sinks: [{name: a, lsn: 0/1, seq: 1z}]\n",
+         "not a number"},
+        {"version: [", ":"},
+    };
+    static struct journal_entry loaded;
+
+    (void)state;
+    (void)good;
+    assert_true(state_open(&directory, path, &error));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_file(bad[i][0]);
+        assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+        assert_int_equal(error.exit_code, 78);
+        assert_non_null(strstr(error.text, "shop.state"));
+        assert_non_null(strstr(error.text, bad[i][1]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(loads_what_it_saved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(second_daemon_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(directory_that_others_may_write_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_anything_unexpected, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
