@@ -6,11 +6,12 @@ foreach(part messages rows values memory)
 endforeach()
 
 # Needs a PostgreSQL server's programs and psycopg2; skipped, by name, where there are none.
-find_package(Python3 COMPONENTS Interpreter)
-if(Python3_FOUND)
+# The distribution's python3 first: it is the one that its psycopg2 is for.
+find_program(LEAT_PYTHON python3 HINTS /usr/bin)
+if(LEAT_PYTHON)
   add_executable(decode_print ${decode_dir}/decode_print.c)
   target_link_libraries(decode_print PRIVATE leat_flags pgoutput_stream fake_source_host)
   set_target_properties(decode_print PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  add_test(NAME decode_types_real COMMAND Python3::Interpreter ${decode_dir}/types_real.py $<TARGET_FILE:decode_print>)
+  add_test(NAME decode_types_real COMMAND ${LEAT_PYTHON} ${decode_dir}/types_real.py $<TARGET_FILE:decode_print>)
   set_tests_properties(decode_types_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()

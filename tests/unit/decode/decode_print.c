@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode_print.c -- reads pgoutput messages as lines of hexadecimal digits, decodes them with the real
- * catalogue of the server at DSN, and prints each column of each new row:
- *   schema TAB table TAB id TAB column TAB value as a JSON fragment
- * where id is the text of the row's first column.  With "--builtin" it prints the table of fixed types.
+ * decode_print.c -- reads pgoutput messages as lines of hexadecimal digits, decodes them with the
+ * real catalogue of the server at DSN, and prints each column of each new row: schema TAB table TAB
+ * id TAB column TAB value as a JSON fragment where id is the text of the row's first column.  With
+ * "--builtin" it prints the table of fixed types.
  *
  * decode_print DSN text|nested: what becomes of composites.
  */
@@ -21,8 +21,7 @@ static void print_text(const char *p, size_t len)
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)p[i];
         static const char short_of[0x20] = {
-            ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
-        };
+            ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
         if (c == '"' || c == '\\')
             printf("\\%c", c);
         else if (c < 0x20 && short_of[c])
@@ -57,9 +56,10 @@ static void print_value(const leat_value *value)
         putchar('"');
         break;
     default:
-        number &= value->ptr[value->len - 1] != 'N' && value->ptr[value->len - 1] != 'y';
-        if (number || value->kind == LEAT_VALUE_BOOL || value->kind == LEAT_VALUE_INTEGER
-            || value->kind == LEAT_VALUE_JSON)
+        if (number && (value->ptr[value->len - 1] == 'N' || value->ptr[value->len - 1] == 'y'))
+            number = false;
+        if (number || value->kind == LEAT_VALUE_BOOL || value->kind == LEAT_VALUE_INTEGER ||
+            value->kind == LEAT_VALUE_JSON)
             printf("%.*s", (int)value->len, value->ptr);
         else
             print_text(value->ptr, value->len);
@@ -88,7 +88,8 @@ static int print_builtin(void)
 {
     for (size_t i = 0; i < type_builtin_count; i++) {
         if (type_builtin[i].convert == CONVERT_ARRAY)
-            printf("%u\t%u\t%c\n", type_builtin[i].oid, type_builtin[i].element, type_builtin[i].delimiter);
+            printf("%u\t%u\t%c\n", type_builtin[i].oid, type_builtin[i].element,
+                   type_builtin[i].delimiter);
     }
     return 0;
 }
@@ -105,8 +106,8 @@ static size_t from_hex(char *line)
 int main(int argc, char **argv)
 {
     struct fake_source_host fake;
-    struct pgoutput_options options = { 0 };
-    struct decoder_options decoder_options = { .types_max = 1000, .relations_max = 1000 };
+    struct pgoutput_options options = {0};
+    struct decoder_options decoder_options = {.types_max = 1000, .relations_max = 1000};
     struct catalog *catalog;
     struct decoder *decoder;
     char *line = NULL;
@@ -118,12 +119,13 @@ int main(int argc, char **argv)
         return 64;
     fake_source_host_init(&fake);
     options.dsn = argv[1];
-    decoder_options.composite = strcmp(argv[2], "nested") ? DECODE_COMPOSITE_TEXT : DECODE_COMPOSITE_NESTED;
+    decoder_options.composite =
+        strcmp(argv[2], "nested") ? DECODE_COMPOSITE_TEXT : DECODE_COMPOSITE_NESTED;
     catalog = catalog_create(&fake.host, &options);
     catalog_limit(catalog, 60000);
     decoder = decoder_create(&fake.host, &decoder_options, catalog_functions(catalog));
     while (!failed && getline(&line, &capacity, stdin) > 0) {
-        leat_error error = { .size = sizeof(error) };
+        leat_error error = {.size = sizeof(error)};
         size_t size = from_hex(line);
         char *exact = malloc(size); /* so that ASan sees a read behind it */
         memcpy(exact, line, size);

@@ -136,7 +136,8 @@ def make_tables(db):
                        f" ARRAY[ARRAY[{v}],ARRAY[{v}]], ROW({v},ARRAY[{v}],%(n)s), ARRAY[ROW({v},ARRAY[{v},NULL],NULL),NULL]::public.c{number}[],"
                        f" ARRAY[ROW(NULL,'{{}}',%(n)s)]::public.c{number}[])",
                        {"id": row, "v": value, "n": NASTY[row % len(NASTY)]})
-        db.execute(f"INSERT INTO {name} SELECT -1, NULL, array_agg(v), NULL, ARRAY[array_agg(v),array_agg(v)], array_agg(v) FROM {name}")
+        if "vector" not in kind or kind == "tsvector":  # array_agg of int2vector is no int2vector[]
+            db.execute(f"INSERT INTO {name} SELECT -1, NULL, s, NULL, ARRAY[s,s], s FROM (SELECT array_agg(v) AS s FROM {name}) t")
         db.execute(f"INSERT INTO {name} VALUES (-2, NULL, '{{}}', NULL, NULL, '{{}}', ROW(NULL,NULL,NULL), '{{}}')")
         db.execute(f"INSERT INTO {name} SELECT -3, NULL, ('[-1:0]=' || ARRAY[v,NULL]::text)::{kind}[] FROM {name} WHERE id = 0")
     return names
@@ -197,8 +198,7 @@ def run(program, folder):
         expected = expectations(db, names, mode == "nested")
         count += len(expected)
         for key, text in expected.items():
-            # What is JSON only inside a string keeps its white space.
-            if key not in got or got[key] not in (text, compact(text)) or (compact(text) != got[key] and text[0] in "[{"):
+            if got.get(key) != compact(text):
                 wrong.append(f"{mode} {names[key[0]]} {key}: {got.get(key)!r:.300} is not {text!r:.300}")
         if set(got) - set(expected):
             wrong.append(f"{mode}: rows that the table has not")
