@@ -118,12 +118,13 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.when != "call" or not report.failed:
         return
-    clusters = list(_clusters.values())
+    clusters = []
     for thing in getattr(item, "things", []):
         if isinstance(thing, Leat):
             report.sections.append((f"leat {thing.folder}: configuration", thing.config.read_text()))
             report.sections.append((f"leat {thing.folder}: stderr", thing.stderr_tail(60)))
-        if isinstance(thing, Postgres):
-            clusters.append(thing)
+        cluster = thing if isinstance(thing, Postgres) else getattr(thing, "postgres", None)
+        if cluster and cluster not in clusters:
+            clusters.append(cluster)
     for cluster in clusters:
         report.sections.append((f"PostgreSQL {cluster.major} log", cluster.log_tail(25)))

@@ -32,6 +32,8 @@ wal_keep_size = 1GB
 track_commit_timestamp = on
 log_line_prefix = '%m [%p] %q%u@%d '
 log_min_messages = warning
+log_min_error_statement = panic
+log_error_verbosity = terse
 """
 
 
@@ -47,6 +49,7 @@ class Postgres:
         self.log = self.folder / "log"
         self.port = places.free_port()
         self.process = None
+        self.generation = 0  # of the server process
         self._count = 0
         for path in (self.socket, self.data):
             path.mkdir()
@@ -71,6 +74,7 @@ class Postgres:
 
     def start(self, wait_ready=True):
         assert self.process is None or self.process.poll() is not None
+        self.generation += 1
         log = open(self.log, "ab")
         self.process = subprocess.Popen(
             places.as_postgres([self.bin / "postgres", "-D", self.data], die_with_us="QUIT"),
@@ -169,11 +173,12 @@ class Database:
     def __init__(self, postgres, name):
         self.postgres = postgres
         self.name = name
-        self.connection = postgres.connect(name)
+        self.connection, self.generation = postgres.connect(name), postgres.generation
 
     def execute(self, sql, args=None):
-        if self.connection.closed:
-            self.connection = self.postgres.connect(self.name)
+        """Percent signs stand for themselves where there are no arguments."""
+        if self.connection.closed or self.generation != self.postgres.generation:
+            self.connection, self.generation = self.postgres.connect(self.name), self.postgres.generation
         with self.connection.cursor() as cursor:
             cursor.execute(sql, args)
             return cursor.fetchall() if cursor.description else None
@@ -197,8 +202,8 @@ class Database:
         return slot
 
     def slot_active(self, name):
-        return self.scalar("SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s AND active", (name,)) \
-            if self.scalar("SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active", (name,)) else None
+        """The pid of the walsender that streams from it, or None."""
+        return self.scalar("SELECT max(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active", (name,))
 
     def caught_up(self, slot, lsn):
         """Has the slot confirmed up to lsn?"""

@@ -6,7 +6,7 @@ import subprocess
 from . import rawjson
 
 ORDER = ["op", "schema", "table", "lsn", "xid", "ts", "seq", "cascade", "restart_identity", "prefix", "transactional",
-         "encoding", "content", "key", "before", "after", "missing"]
+         "content", "encoding", "key", "before", "after", "missing"]
 ROW_ORDER = [name for name in ORDER if name in ("op", "schema", "table", "lsn", "xid", "ts", "seq", "key", "before",
                                                 "after", "missing")]
 
