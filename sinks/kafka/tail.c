@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tail.c -- see the header.
+ *
+ * The life of a partition in it:  asked (low, high known) -> reading the last chunk, to the end ->
+ * reading the chunk before it -> ... -> idle -> (settling: reading on behind what was the end).
+ */
+#include "tail.h"
+
+#include <stdlib.h>
+
+enum { FIRST_CHUNK = 64, CHUNK_GROWTH = 16, MAX_CHUNK = 65536, ASK_MS = 500 };
+
+leat_status tail_reader(struct tail *tail, const struct kafka_options *options, leat_error *error)
+{
+    if (tail->reader)
+        return LEAT_OK;
+    rd_kafka_conf_t *conf = client_conf(options, tail->owner, CLIENT_READER, error);
+    if (!conf)
+        return error->status;
+    tail->reader = client_create(conf, CLIENT_READER, error);
+    return tail->reader ? LEAT_OK : error->status;
+}
+
+leat_status tail_open(struct tail *tail, const char *topic, int32_t first, int32_t count,
+                      tail_judge *judge, void *context, int64_t limit, int64_t settle_ns,
+                      leat_error *error)
+{
+    tail_close(tail);
+    tail->partitions = calloc((size_t)count, sizeof *tail->partitions);
+    tail->topic = rd_kafka_topic_new(tail->reader, topic, NULL);
+    tail->queue = rd_kafka_queue_new(tail->reader);
+    if (!tail->partitions || !tail->topic || !tail->queue) {
+        tail_close(tail);
+        return client_fail(error, LEAT_ERETRY, "topic %s cannot be read: no memory", topic);
+    }
+    for (int32_t i = 0; i < count; i++)
+        tail->partitions[i] = (struct tail_partition){.number = first + i, .high = -1};
+    tail->count = count;
+    tail->judge = judge;
+    tail->context = context;
+    tail->limit = limit;
+    tail->settle_ns = settle_ns;
+    return LEAT_OK;
+}
+
+static void partition_stop(struct tail *tail, struct tail_partition *partition)
+{
+    if (partition->started)
+        (void)rd_kafka_consume_stop(tail->topic, partition->number);
+    partition->started = false;
+}
+
+static leat_status partition_start(struct tail *tail, struct tail_partition *partition,
+                                   int64_t offset, leat_error *error)
+{
+    partition_stop(tail, partition);
+    partition->idle = false;
+    if (rd_kafka_consume_start_queue(tail->topic, partition->number, offset, tail->queue) != 0)
+        return client_fail(error, LEAT_ERETRY, "topic %s partition %d cannot be read: %s",
+                           rd_kafka_topic_name(tail->topic), (int)partition->number,
+                           rd_kafka_err2str(rd_kafka_last_error()));
+    partition->started = true;
+    tail->busy++;
+    return LEAT_OK;
+}
+
+/* Asks the next partition where it begins and ends, and starts to read its last chunk. */
+static leat_status ask_next(struct tail *tail, leat_error *error)
+{
+    struct tail_partition *partition = &tail->partitions[tail->asked];
+    const char *topic = rd_kafka_topic_name(tail->topic);
+    int64_t low, high;
+    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
+        tail->reader, topic, partition->number, &low, &high, ASK_MS);
+    if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        return LEAT_AGAIN;
+    if (err)
+        return client_fail(error, LEAT_ERETRY,
+                           "topic %s partition %d: where it ends cannot be "
+                           "asked: %s",
+                           topic, (int)partition->number, rd_kafka_err2str(err));
+    tail->asked++;
+    partition->low = low;
+    partition->high = high;
+    partition->after = high;
+    partition->chunk = FIRST_CHUNK;
+    partition->end = INT64_MAX;
+    partition->begin = high - FIRST_CHUNK > low ? high - FIRST_CHUNK : low;
+    if (low >= high) {
+        partition->idle = true;
+        return LEAT_AGAIN;
+    }
+    leat_status status = partition_start(tail, partition, partition->begin, error);
+    return status == LEAT_OK ? LEAT_AGAIN : status;
+}
+
+/* The chunk is read: the one before it, or rest. */
+static leat_status chunk_done(struct tail *tail, struct tail_partition *partition,
+                              leat_error *error)
+{
+    tail->busy--;
+    bool limited = partition->high - partition->begin >= tail->limit;
+    if (partition->enough || partition->begin <= partition->low || limited || tail->settling) {
+        tail->cut =
+            tail->cut || (limited && !partition->enough && partition->begin > partition->low);
+        partition_stop(tail, partition);
+        partition->idle = true;
+        return LEAT_OK;
+    }
+    if (partition->chunk < MAX_CHUNK)
+        partition->chunk *= CHUNK_GROWTH;
+    partition->end = partition->begin;
+    partition->begin = partition->end - partition->chunk > partition->low
+                           ? partition->end - partition->chunk
+                           : partition->low;
+    return partition_start(tail, partition, partition->begin, error);
+}
+
+static leat_status take(struct tail *tail, const rd_kafka_message_t *message, int64_t now_ns,
+                        leat_error *error)
+{
+    int32_t index = message->partition - tail->partitions[0].number;
+    if (index < 0 || index >= tail->count || tail->partitions[index].idle)
+        return LEAT_OK;
+    struct tail_partition *partition = &tail->partitions[index];
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        /* Behind an open transaction of somebody's: the end that we want is not visible yet. */
+        if (partition->end == INT64_MAX && message->offset < partition->high)
+            return LEAT_OK;
+        return tail->settling ? LEAT_OK : chunk_done(tail, partition, error);
+    }
+    if (message->err)
+        return client_fail(error, LEAT_ERETRY, "topic %s partition %d cannot be read: %s",
+                           rd_kafka_topic_name(tail->topic), (int)message->partition,
+                           rd_kafka_message_errstr(message));
+    if (message->offset < partition->begin)
+        return LEAT_OK;
+    if (message->offset >= partition->end)
+        return chunk_done(tail, partition, error);
+    if (message->offset >= partition->after)
+        partition->after = message->offset + 1;
+    tail->seen++;
+    enum tail_verdict verdict = tail->judge(tail->context, message);
+    if (verdict == TAIL_NO_MEMORY)
+        return client_fail(error, LEAT_ERETRY, "no memory for what topic %s holds",
+                           rd_kafka_topic_name(tail->topic));
+    partition->enough = partition->enough || verdict == TAIL_ENOUGH;
+    if (verdict == TAIL_NEWER) {
+        tail->ours++;
+        tail->quiet_since_ns = now_ns;
+    }
+    return LEAT_OK;
+}
+
+/* Everything is read: done, or read on for a while behind what was the end. */
+static leat_status settle(struct tail *tail, int64_t now_ns, leat_error *error)
+{
+    if (tail->settle_ns == 0)
+        return LEAT_OK;
+    if (tail->settling)
+        return now_ns - tail->quiet_since_ns < tail->settle_ns ? LEAT_AGAIN : LEAT_OK;
+    tail->settling = true;
+    tail->quiet_since_ns = now_ns;
+    for (int32_t i = 0; i < tail->count; i++) {
+        struct tail_partition *partition = &tail->partitions[i];
+        partition->begin = partition->after;
+        partition->end = INT64_MAX;
+        leat_status status = partition_start(tail, partition, partition->after, error);
+        if (status != LEAT_OK)
+            return status;
+    }
+    return LEAT_AGAIN;
+}
+
+leat_status tail_step(struct tail *tail, int32_t wait_ms, int64_t now_ns, leat_error *error)
+{
+    (void)rd_kafka_poll(tail->reader, 0);
+    if (tail->asked < tail->count)
+        return ask_next(tail, error);
+    for (int i = 0; i < 4096 && (tail->busy > 0 || tail->settling); i++) {
+        rd_kafka_message_t *message = rd_kafka_consume_queue(tail->queue, i ? 0 : wait_ms);
+        if (!message)
+            break;
+        leat_status status = take(tail, message, now_ns, error);
+        rd_kafka_message_destroy(message);
+        if (status != LEAT_OK)
+            return status;
+    }
+    return tail->busy > 0 && !tail->settling ? LEAT_AGAIN : settle(tail, now_ns, error);
+}
+
+void tail_close(struct tail *tail)
+{
+    for (int32_t i = 0; i < tail->count; i++)
+        partition_stop(tail, &tail->partitions[i]);
+    if (tail->topic)
+        rd_kafka_topic_destroy(tail->topic);
+    if (tail->queue)
+        rd_kafka_queue_destroy(tail->queue);
+    free(tail->partitions);
+    struct client_owner *owner = tail->owner;
+    *tail = (struct tail){.owner = owner, .reader = tail->reader};
+}
+
+void tail_fini(struct tail *tail)
+{
+    tail_close(tail);
+    if (tail->reader)
+        rd_kafka_destroy(tail->reader);
+    tail->reader = NULL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * topic.h -- the topics in use and what is known of each.  [worker]
+ *
+ * A topic becomes known when the first record for it comes, and is forgotten when the sink stops.
+ * Until it is READY nothing is sent to it:
+ *
+ *     LOOKING  asks the brokers whether it exists and how many partitions it has
+ *     CREATING it did not, and create_topics says that we may
+ *     READING  its tail is read: `held` fills        (not in transactions: the position says all)
+ *     READY    handle and partitions are valid until the sink stops
+ *
+ * A topic that does not exist never reaches the producer, which would wait for it in silence.
+ */
+#ifndef KAFKA_TOPIC_H
+#define KAFKA_TOPIC_H
+
+#include "held.h"
+#include "tail.h"
+
+enum topic_state { TOPIC_NEW = 0, TOPIC_LOOKING, TOPIC_CREATING, TOPIC_READING, TOPIC_READY };
+enum { TOPIC_NAME_MAX = 249, TOPIC_BUCKETS = 1024, TOPICS_MAX = 20000 };
+
+struct topic {
+    struct topic *next;       /* in its bucket */
+    rd_kafka_topic_t *handle; /* owned; of the producer; set when READY */
+    int32_t partitions;
+    enum topic_state state;
+    int64_t since_ns;    /* when looking began */
+    leat_identity floor; /* of the first record for it: nothing older will come again */
+    struct held held;
+    size_t name_len;
+    char name[TOPIC_NAME_MAX + 1];
+};
+
+struct topics {
+    const struct kafka_options *options;
+    const leat_host *host;
+    const char *name_space;
+    rd_kafka_t *producer; /* borrowed */
+    struct tail tail;
+    rd_kafka_queue_t *admin;              /* owned; answers to creating */
+    struct topic *buckets[TOPIC_BUCKETS]; /* owned */
+    struct topic *latest;                 /* most records go where the one before went */
+    size_t count;
+    bool unclean; /* this start follows a failure */
+    bool read_tails;
+};
+
+/* The topic of that name, NEW if it was not known.  NULL: no memory, or too many. */
+struct topic *topics_find(struct topics *topics, leat_bytes name);
+/* Every topic, once: NULL begins; NULL ends. */
+struct topic *topics_next(struct topics *topics, const struct topic *after);
+
+/* One step towards READY, of at most wait_ms.  OK: it is; AGAIN; ERETRY. */
+leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wait_ms,
+                          leat_error *error);
+/* Back to NEW, after ERETRY. */
+void topic_give_up(struct topics *topics, struct topic *topic);
+
+/* How many partitions the topic has.  OK; AGAIN: nobody answers, or it has no leaders yet; ERETRY:
+ * it is missing (*missing) or may not be seen. */
+leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
+                       int32_t *partitions, bool *missing, leat_error *error);
+/* Asks for its creation; the answer comes to topic_created. */
+leat_status topic_create(struct topics *topics, const char *name, int32_t partitions,
+                         const leat_pair *config, size_t config_count, leat_error *error);
+leat_status topic_created(struct topics *topics, int32_t wait_ms, leat_error *error);
+
+void topics_clear(struct topics *topics); /* forgets all; before the producer is destroyed */
+
+/* Where a key goes. [any] */
+int32_t topic_partition(int64_t partitioner, leat_bytes key, int32_t partitions);
+/* Where a record without a key goes: one place for each table, so that its records keep their
+ * order. */
+int32_t topic_partition_keyless(const leat_change *change, int32_t partitions);
+
+/* The value of a header; false: the message has none such. */
+bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out);
+
+#endif

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# The Kafka sink's own files are linked into its tests, so that these reach inside.
+set(kafka_tests "${CMAKE_CURRENT_LIST_DIR}/kafka")
+if(TARGET kafka_sink)
+  leat_add_test(kafka_sink SOURCES "${kafka_tests}/test_kafka_sink.c" "${kafka_tests}/rig.c"
+    LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
+endif()
