@@ -68,7 +68,8 @@ void bus_run(const char *command)
 static void wait_ready(struct bus *bus)
 {
     for (int i = 0; i < 1000; i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)bus->port)};
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)bus->port)};
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int good = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
@@ -196,7 +197,8 @@ char *bus_api(struct bus *bus, const char *verb_and_stream, const char *json)
     snprintf(subject, sizeof subject, "$JS.API.%s", verb_and_stream);
     natsStatus status = NATS_OK;
     for (int i = 0; i < 100; i++) { /* JetStream comes up a little later than the port */
-        status = natsConnection_RequestString(&answer, reader(bus), subject, json ? json : "", 5000);
+        status =
+            natsConnection_RequestString(&answer, reader(bus), subject, json ? json : "", 5000);
         if (status != NATS_NO_RESPONDERS && status != NATS_CONNECTION_CLOSED)
             break;
         poll(NULL, 0, 20);

@@ -35,8 +35,8 @@ struct bus_messages {
  * LEAT_NATS_SERVER, or what get-server put under the build folder).  NULL: there is none here. */
 const char *bus_program(const char *which);
 void bus_start(struct bus *bus, const char *program, const char *config);
-void bus_stop(struct bus *bus); /* and removes its folder; forgives a zeroed one */
-void bus_kill(struct bus *bus); /* -9 */
+void bus_stop(struct bus *bus);  /* and removes its folder; forgives a zeroed one */
+void bus_kill(struct bus *bus);  /* -9 */
 void bus_begin(struct bus *bus); /* again, same port, same store */
 void bus_freeze(struct bus *bus);
 void bus_thaw(struct bus *bus);

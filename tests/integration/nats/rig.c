@@ -129,10 +129,9 @@ static void offer(struct rig *rig, uint64_t until)
             value[len++] = '"';
         }
         value[len++] = '}';
-        int id_len = snprintf(id, sizeof id, "slot:%llX/%llX:%lld",
-                              (unsigned long long)identity.position >> 32,
-                              (unsigned long long)(identity.position & 0xffffffffu),
-                              (long long)identity.seq);
+        int id_len = snprintf(
+            id, sizeof id, "slot:%llX/%llX:%lld", (unsigned long long)identity.position >> 32,
+            (unsigned long long)(identity.position & 0xffffffffu), (long long)identity.seq);
         bool last = identity.seq == rig->per_transaction - 1;
         fake_batch_add_record(batch,
                               &(struct fake_record){.identity = identity,

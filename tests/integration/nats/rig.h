@@ -24,8 +24,8 @@ struct rig {
     leat_sink_start start; /* of the last start */
     leat_error error;      /* of the last failure */
 
-    const char *subject;  /* of all records; default "S.t" */
-    size_t value_size;    /* pad values to this; 0: no */
+    const char *subject; /* of all records; default "S.t" */
+    size_t value_size;   /* pad values to this; 0: no */
     uint32_t per_transaction, per_batch;
     uint64_t offered, durable; /* changes: [0, durable) are durable, [durable, offered) lent */
     uint64_t restarts, rejects;

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check.c -- `leat check`: tries what the configuration names and changes nothing.  [main]
+ */
+#include "sink.h"
+#include "url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EX_UNAVAILABLE_ = 69, EX_NOPERM_ = 77, EX_CONFIG_ = 78 };
+
+struct findings {
+    leat_check *check;
+    const struct nats_options *options;
+    struct stream_info *info;
+    char text[700], fix[700];
+};
+
+static void ignore_message(void *context, char kind, uint64_t number,
+                           const struct wire_event *event)
+{
+    (void)context;
+    (void)kind;
+    (void)number;
+    (void)event;
+}
+
+static void ignore_denied(void *context, leat_bytes text)
+{
+    (void)context;
+    (void)text;
+}
+
+static void report(struct findings *f, int32_t severity, int32_t exit_code, const char *fix)
+{
+    f->check->report(f->check, severity, exit_code, f->text, fix);
+}
+
+#define SAY(f, ...) ((void)snprintf((f)->text, sizeof(f)->text, __VA_ARGS__))
+#define MEND(f, ...) ((void)snprintf((f)->fix, sizeof(f)->fix, __VA_ARGS__), (f)->fix)
+
+static void check_limits(struct findings *f)
+{
+    const struct stream_info *info = f->info;
+    const char *name = f->options->stream;
+    bool limited = info->max_bytes > 0 || info->max_messages > 0 || info->max_age_ns > 0;
+    if (!info->discard_new && (info->max_bytes > 0 || info->max_messages > 0)) {
+        SAY(f,
+            "stream %s has limits and discard old: at a limit it drops old messages, also those "
+            "that no consumer has seen",
+            name);
+        report(f, LEAT_FINDING_WARNING, 0, MEND(f, "nats stream edit %s --discard new", name));
+    } else if (limited && info->max_age_ns > 0) {
+        SAY(f, "stream %s drops messages after %lld s, read or not", name,
+            (long long)(info->max_age_ns / 1000000000));
+        report(f, LEAT_FINDING_NOTE, 0, NULL);
+    }
+    if (!info->limits_retention) {
+        SAY(f,
+            "stream %s drops messages that its consumers have taken: after a restart it cannot "
+            "say what it was given last, so duplicates are told by their ids alone",
+            name);
+        report(f, LEAT_FINDING_WARNING, 0, NULL);
+    }
+}
+
+static void check_durability(struct findings *f, int64_t hold_option_ms)
+{
+    const char *why;
+    uint32_t hold_ms = hold_choose(f->options, f->info, hold_option_ms, &why);
+    SAY(f, "an acknowledged record is confirmed to the source %u ms later (%s)", hold_ms, why);
+    report(f, LEAT_FINDING_OK, 0, NULL);
+    if (hold_ms == 0 && hold_option_ms == 0 && f->info->replicas < 2) {
+        SAY(f,
+            "confirm_hold is 0 and stream %s has one replica: unless the server syncs always, a "
+            "power cut loses acknowledged records",
+            f->options->stream);
+        report(f, LEAT_FINDING_WARNING, 0, "confirm_hold: auto");
+    }
+    /* A restart of ours within the window is what the ids are for. */
+    int64_t window_ms = f->info->duplicate_window_ns / 1000000;
+    if (f->options->dedupe == DEDUPE_MSG_ID && window_ms < (int64_t)hold_ms + 60000) {
+        SAY(f, "stream %s remembers message ids for %lld ms, less than the hold and a restart take",
+            f->options->stream, (long long)window_ms);
+        report(f, LEAT_FINDING_WARNING, 0,
+               MEND(f, "nats stream edit %s --dupe-window %us", f->options->stream,
+                    hold_ms / 1000 + 450));
+    }
+}
+
+static void check_stream(struct findings *f, int64_t hold_option_ms)
+{
+    leat_error error = {.size = sizeof error};
+    const char *name = f->options->stream;
+    if (!f->info->exists) {
+        SAY(f, "stream %s does not exist", name);
+        if (f->options->create_stream) {
+            report(f, LEAT_FINDING_NOTE, 0, "create_stream will make it at the first start");
+            return;
+        }
+        report(f, LEAT_FINDING_ERROR, EX_CONFIG_,
+               MEND(f,
+                    "nats stream add %s --subjects 'cdc.>' --storage file --discard new "
+                    "--dupe-window 10m%s --defaults",
+                    name, f->options->publish == PUBLISH_ATOMIC ? " --allow-batch" : ""));
+        return;
+    }
+    if (stream_accept(f->info, f->options, &error)) {
+        SAY(f, "%s", error.text);
+        report(f, LEAT_FINDING_ERROR, EX_CONFIG_, NULL);
+        return;
+    }
+    SAY(f, "stream %s, %lld replica(s), subjects %.300s", name, (long long)f->info->replicas,
+        f->info->subjects);
+    report(f, LEAT_FINDING_OK, 0, NULL);
+    if (f->info->memory) {
+        SAY(f, "stream %s keeps its messages in memory: a restart of the server loses them", name);
+        report(f, LEAT_FINDING_WARNING, 0, NULL);
+    }
+    if (f->options->create_stream)
+        for (size_t i = 0; i < f->options->create_subjects.count; i++) {
+            const char *subject = f->options->create_subjects.items[i];
+            if (stream_covers(f->info, subject))
+                continue;
+            SAY(f, "stream %s does not take subject %s of create.subjects", name, subject);
+            report(f, LEAT_FINDING_WARNING, 0,
+                   MEND(f, "nats stream edit %s --subjects %s", name, subject));
+        }
+    check_limits(f);
+    check_durability(f, hold_option_ms);
+}
+
+static void check_server(struct findings *f, struct client *client, size_t index, bool *reached,
+                         int64_t hold_option_ms)
+{
+    leat_error error = {.size = sizeof error};
+    struct url url;
+    leat_status status = client_open(client, index, &error);
+    bool first = !*reached;
+    if (!status) {
+        SAY(f, "server %s, version %s, max_payload %llu%s", client->server, client->info.version,
+            (unsigned long long)client->info.max_payload, client->socket.ssl ? ", TLS" : "");
+        report(f, LEAT_FINDING_OK, 0, NULL);
+        *reached = true;
+        if (first)
+            status = stream_read(client, f->info, 2000, &error);
+        if (first && !status)
+            check_stream(f, hold_option_ms);
+    }
+    if (status) {
+        bool login = strstr(error.text, "uthoriz") || strstr(error.text, "uthentic");
+        SAY(f, "%s", error.text);
+        report(f, status == LEAT_ECONFIG || first ? LEAT_FINDING_ERROR : LEAT_FINDING_WARNING,
+               status == LEAT_ECONFIG ? EX_CONFIG_
+               : login                ? EX_NOPERM_
+                                      : EX_UNAVAILABLE_,
+               NULL);
+    }
+    if (url_parse(f->options->url.items[index], &url) == NULL && url.has_user &&
+        !client->socket.ssl)
+        (void)snprintf(f->text, sizeof f->text, "the login to %s:%s goes over the wire in clear",
+                       url.host, url.port),
+            report(f, LEAT_FINDING_NOTE, 0, "use tls://");
+    explicit_bzero(&url, sizeof url);
+}
+
+void sink_check(const void *config, leat_check *check)
+{
+    struct nats_options options = *(const struct nats_options *)config;
+    struct findings f = {.check = check, .options = &options};
+    leat_error error = {.size = sizeof error};
+    struct client client = {0};
+    int64_t hold_ms;
+    bool reached = false;
+    if (nats_options_check(&options, &hold_ms, &error)) {
+        SAY(&f, "%s", error.text);
+        report(&f, LEAT_FINDING_ERROR, EX_CONFIG_, NULL);
+        return;
+    }
+    int64_t share = (int64_t)check->deadline_ms / (int64_t)(options.url.count + 1);
+    if (share >= 100 && share < options.connect_timeout_ms)
+        options.connect_timeout_ms = share;
+    f.info = calloc(1, sizeof *f.info);
+    if (f.info && client_init(&client, &options, "leat check")) {
+        client.events = (struct client_events){NULL, ignore_message, ignore_denied};
+        for (size_t i = 0; i < options.url.count; i++)
+            check_server(&f, &client, i, &reached, hold_ms);
+    }
+    client_fini(&client);
+    free(f.info);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * publish.c -- see the header.  Message by message and packed; atomic.c has the atomic batches.
+ */
+#include "message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool publisher_init(struct publisher *publisher)
+{
+    if (publisher->options->pack_records <= 1)
+        return true;
+    publisher->pack = malloc((size_t)publisher->options->pack_size);
+    return publisher->pack != NULL;
+}
+
+void publisher_fini(struct publisher *publisher)
+{
+    free(publisher->pack);
+    publisher->pack = NULL;
+}
+
+void publisher_reset(struct publisher *publisher)
+{
+    publisher->pack_len = publisher->pack_count = 0;
+    publisher->group.count = 0;
+    publisher->part = 0;
+    publisher->rejected = false;
+}
+
+bool publisher_has_room(const struct publisher *publisher)
+{
+    const struct window *window = publisher->window;
+    if (window->head_message == window->next_message)
+        return true;
+    return !publisher->cautious && window->messages < (uint64_t)publisher->options->window &&
+           window->bytes < (uint64_t)publisher->options->window_size &&
+           window->next_message - window->head_message < WINDOW_MAX;
+}
+
+/* A subject that the server would take for another one, or not take at all: no empty token, no
+ * wildcard, no space, not one of the server's own. */
+static bool good_subject(leat_bytes subject)
+{
+    bool empty = true;
+    if (!subject.len || subject.ptr[0] == '$')
+        return false;
+    for (size_t i = 0; i < subject.len; i++) {
+        unsigned char c = (unsigned char)subject.ptr[i];
+        if (c <= ' ' || c == '*' || c == '>' || c == 0x7f || (c == '.' && empty))
+            return false;
+        empty = c == '.';
+    }
+    return !empty;
+}
+
+bool publisher_reject(struct publisher *publisher, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(publisher->reject_text, sizeof publisher->reject_text, format, args);
+    va_end(args);
+    publisher->rejected = true;
+    return false;
+}
+
+bool publisher_may_send(struct publisher *publisher, const leat_record *record, size_t headers)
+{
+    if (!good_subject(record->route))
+        return publisher_reject(publisher, "the route gives no subject that NATS takes");
+    if (!record->id.len || record->id.len > MESSAGE_ID_MAX)
+        return publisher_reject(publisher, "an identity of %zu bytes", record->id.len);
+    if (headers + record->value.len > publisher->size_limit)
+        return publisher_reject(publisher,
+                                "a message of %zu bytes with its headers, and the limit (the "
+                                "server's max_payload or the stream's max_msg_size) is %llu",
+                                headers + record->value.len,
+                                (unsigned long long)publisher->size_limit);
+    return true;
+}
+
+void publisher_skip(struct publisher *publisher)
+{
+    struct window *window = publisher->window;
+    struct place place;
+    /* A batch is not finished before the message that is still open is. */
+    uint64_t message = window->next_message - (publisher->pack_count ? 0 : 1);
+    while (publisher->skip->count && window_next(window, &place) &&
+           skip_holds(publisher->skip, window_record(window, place)->identity))
+        window_pass(window, message);
+}
+
+/* ---- the bytes of a message ------------------------------------------------------------------ */
+
+static char *put(char *dst, const char *text, size_t len)
+{
+    memcpy(dst, text, len);
+    return dst + len;
+}
+
+#define PUT(dst, literal) put((dst), (literal), sizeof(literal) - 1)
+
+static char *put_header(char *dst, const char *name, size_t name_len, leat_bytes value)
+{
+    dst = put(dst, name, name_len);
+    dst = PUT(dst, ": ");
+    dst = put(dst, value.ptr, value.len);
+    return PUT(dst, "\r\n");
+}
+
+static char *put_number_header(char *dst, const char *name, uint64_t number)
+{
+    dst = put(dst, name, strlen(name));
+    dst = PUT(dst, ": ");
+    dst += wire_decimal(dst, number);
+    return PUT(dst, "\r\n");
+}
+
+size_t message_headers(const struct publisher *publisher, const struct message *message, char *dst)
+{
+    char *p = PUT(dst, "NATS/1.0\r\n");
+    if (publisher->options->dedupe == DEDUPE_MSG_ID)
+        p = put_header(p, HEADER_MSG_ID, sizeof HEADER_MSG_ID - 1, message->id);
+    else
+        p = put_header(p, HEADER_ID, sizeof HEADER_ID - 1, message->id);
+    if (publisher->options->dedupe == DEDUPE_SEQUENCE && message->batch_sequence <= 1)
+        p = put_number_header(p, "Nats-Expected-Last-Sequence", publisher->sequence);
+    if (message->count > 1) {
+        p = put_header(p, HEADER_FIRST, sizeof HEADER_FIRST - 1, message->first_id);
+        p = put_number_header(p, HEADER_COUNT, message->count);
+    }
+    if (message->batch_sequence) {
+        p = put_header(p, "Nats-Batch-Id", 13, message->batch_id);
+        p = put_number_header(p, "Nats-Batch-Sequence", message->batch_sequence);
+        if (message->part)
+            p = put_number_header(p, HEADER_PART, message->part);
+        if (message->commit)
+            p = PUT(p, "Nats-Batch-Commit: 1\r\n");
+    }
+    p = PUT(p, "\r\n");
+    return (size_t)(p - dst);
+}
+
+size_t message_overhead(const struct publisher *publisher, const struct message *message)
+{
+    return message->subject.len + publisher->client->inbox_len + message->id.len +
+           message->first_id.len + message->batch_id.len + MESSAGE_FIXED;
+}
+
+bool message_write(struct publisher *publisher, const struct message *message)
+{
+    struct client *client = publisher->client;
+    char headers[MESSAGE_HEADERS_MAX];
+    size_t headers_len = message_headers(publisher, message, headers);
+    bool copied = message->payload.len <= CLIENT_COPY_MAX;
+    size_t room =
+        message_overhead(publisher, message) + headers_len + (copied ? message->payload.len : 0);
+    char *start = client_room(client, room), *p = start;
+    if (!start)
+        return false;
+    p = PUT(p, "HPUB ");
+    p = put(p, message->subject.ptr, message->subject.len);
+    *p++ = ' ';
+    if (message->kind) {
+        p = put(p, client->inbox, client->inbox_len);
+        *p++ = message->kind;
+        p += wire_decimal(p, message->number);
+        *p++ = ' ';
+    }
+    p += wire_decimal(p, headers_len);
+    *p++ = ' ';
+    p += wire_decimal(p, headers_len + message->payload.len);
+    p = PUT(p, "\r\n");
+    p = put(p, headers, headers_len);
+    if (copied && message->payload.len)
+        p = put(p, message->payload.ptr, message->payload.len);
+    if (copied)
+        p = PUT(p, "\r\n");
+    client_wrote(client, (size_t)(p - start));
+    if (!copied)
+        client_tail(client, message->payload);
+    return true;
+}
+
+/* ---- one record, one message ------------------------------------------------------------------
+ */
+
+static bool send_single(struct publisher *publisher, struct place place)
+{
+    struct window *window = publisher->window;
+    const leat_record *record = window_record(window, place);
+    struct message message = {.subject = record->route,
+                              .id = record->id,
+                              .payload = record->value,
+                              .kind = 'a',
+                              .number = window->next_message,
+                              .count = 1};
+    if (!publisher_may_send(publisher, record, MESSAGE_FIXED + record->id.len) ||
+        !message_write(publisher, &message))
+        return false;
+    publisher->sequence++;
+    (void)window_launch(window, &(struct flight){.first = place,
+                                                 .last = place,
+                                                 .bytes = (uint32_t)record->value.len,
+                                                 .messages = 1,
+                                                 .expected = publisher->sequence});
+    window_pass(window, window->next_message - 1);
+    return true;
+}
+
+static void run_single(struct publisher *publisher)
+{
+    struct place place;
+    for (;;) {
+        publisher_skip(publisher);
+        if (!window_next(publisher->window, &place) || !publisher_has_room(publisher) ||
+            !send_single(publisher, place))
+            return;
+    }
+}
+
+/* ---- several records, one message --------------------------------------------------------------
+ */
+
+/* Sends the open message; false while there is no room. */
+static bool send_pack(struct publisher *publisher)
+{
+    struct window *window = publisher->window;
+    const leat_record *first = window_record(window, publisher->pack_first);
+    const leat_record *last = window_record(window, publisher->pack_last);
+    struct message message = {.subject = first->route,
+                              .id = last->id,
+                              .first_id = first->id,
+                              .payload = {publisher->pack, publisher->pack_len},
+                              .kind = 'a',
+                              .number = window->next_message,
+                              .count = publisher->pack_count};
+    if (!publisher_has_room(publisher) || !message_write(publisher, &message))
+        return false;
+    publisher->sequence++;
+    (void)window_launch(window, &(struct flight){.first = publisher->pack_first,
+                                                 .last = publisher->pack_last,
+                                                 .bytes = (uint32_t)publisher->pack_len,
+                                                 .messages = 1,
+                                                 .expected = publisher->sequence});
+    publisher->pack_len = publisher->pack_count = 0;
+    return true;
+}
+
+static bool same_subject(leat_bytes a, leat_bytes b)
+{
+    return a.len == b.len && (a.ptr == b.ptr || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static bool fits_pack(const struct publisher *publisher, const leat_record *record)
+{
+    if (!publisher->pack_count)
+        return true;
+    const leat_record *first = window_record(publisher->window, publisher->pack_first);
+    return publisher->pack_count < publisher->options->pack_records &&
+           publisher->pack_len + record->value.len + 1 <= (size_t)publisher->options->pack_size &&
+           publisher->pack_len + record->value.len + 2 * MESSAGE_FIXED + 2 * MESSAGE_ID_MAX <=
+               publisher->size_limit &&
+           same_subject(first->route, record->route);
+}
+
+static void add_to_pack(struct publisher *publisher, struct place place, const leat_record *record)
+{
+    if (!publisher->pack_count++) {
+        publisher->pack_first = place;
+        publisher->pack_since_ms = socket_clock_ms();
+    } else if (publisher->lines) {
+        publisher->pack[publisher->pack_len++] = '\n';
+    }
+    publisher->pack_last = place;
+    memcpy(publisher->pack + publisher->pack_len, record->value.ptr, record->value.len);
+    publisher->pack_len += record->value.len;
+    window_pass(publisher->window, publisher->window->next_message);
+}
+
+/* A large message is sent from the pack itself: then nothing new goes into it. */
+static bool pack_is_out(const struct publisher *publisher)
+{
+    const char *at = publisher->client->tail.ptr;
+    return publisher->client->tail.len && at >= publisher->pack &&
+           at < publisher->pack + publisher->options->pack_size;
+}
+
+static void run_packed(struct publisher *publisher, bool idle)
+{
+    struct window *window = publisher->window;
+    struct place place;
+    for (;;) {
+        publisher_skip(publisher);
+        if (!window_next(window, &place))
+            break;
+        const leat_record *record = window_record(window, place);
+        bool alone = record->value.len > (size_t)publisher->options->pack_size;
+        if (publisher->pack_count && (alone || !fits_pack(publisher, record)) &&
+            !send_pack(publisher))
+            return;
+        if (!publisher_has_room(publisher) || pack_is_out(publisher))
+            return;
+        if (alone ? !send_single(publisher, place)
+                  : !publisher_may_send(publisher, record, MESSAGE_FIXED + 2 * record->id.len))
+            return;
+        if (!alone)
+            add_to_pack(publisher, place, record);
+    }
+    if (publisher->pack_count && (idle || publisher_due_ms(publisher) <= socket_clock_ms() ||
+                                  publisher->pack_count >= publisher->options->pack_records))
+        (void)send_pack(publisher);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+void publisher_run(struct publisher *publisher, bool idle)
+{
+    if (publisher->rejected)
+        return;
+    if (publisher->options->publish == PUBLISH_ATOMIC)
+        publisher_run_atomic(publisher, idle);
+    else if (publisher->options->pack_records > 1)
+        run_packed(publisher, idle && publisher->options->pack_max_delay_ms == 0);
+    else
+        run_single(publisher);
+}
+
+int64_t publisher_due_ms(const struct publisher *publisher)
+{
+    if (!publisher->pack_count)
+        return INT64_MAX;
+    return publisher->pack_since_ms + publisher->options->pack_max_delay_ms;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sink.h -- the NATS sink: one instance, one connection, one thread at a time.
+ *
+ *   DOWN -> CONNECTED -> FENCED -> UP, step by step in start; every loss leads back to DOWN.
+ *
+ * Nothing is mended on the way: when a connection is lost, or an answer makes the order doubtful,
+ * everything lent is given back, and the next start asks the stream what it holds.
+ */
+#ifndef NATS_SINK_H
+#define NATS_SINK_H
+
+#include "publish.h"
+#include "stream.h"
+#include "tail.h"
+
+enum sink_state { SINK_DOWN = 0, SINK_CONNECTED, SINK_FENCED, SINK_UP };
+
+struct leat_sink {
+    const leat_host *host;
+    const struct nats_options *options;
+    enum sink_state state;
+    struct client client;
+    struct window window;
+    struct skip skip;
+    struct publisher publisher;
+    struct tail *tail; /* owned */
+    struct stream_info info;
+    char name[160]; /* of the connection, for the server's monitoring */
+    char name_space[256];
+    char alive[256];      /* the subject on which a living connection of ours answers */
+    size_t url_index;     /* the next to try */
+    int64_t fence_end_ms; /* 0: not begun */
+    bool denied;          /* the server refused a publish for lack of permission */
+    char denied_text[200];
+
+    int64_t hold_option_ms; /* -1: auto */
+    uint32_t hold_ms;
+
+    /* What earlier connections of this instance saw acknowledged. */
+    bool has_acked;
+    leat_identity acked;
+    uint64_t acked_sequence; /* the newest one of the stream */
+    char created[48];        /* the stream's birth, when that was */
+    bool was_up;
+
+    int64_t progress_ms; /* when the server last answered a publish, or none was on its way */
+    int64_t ping_ms;     /* when a ping was sent that was not answered; 0: none */
+    bool failed;         /* one message was refused: nothing more is sent until all are answered */
+    uint64_t failed_message;
+    struct publish_ack failure;
+    uint32_t reported; /* batches given back in this poll */
+};
+
+/* start.c [worker] */
+leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *error);
+
+/* deliver.c [worker] */
+leat_status sink_submit(leat_sink *sink, const leat_batch *batch);
+leat_status sink_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error);
+leat_status sink_stop(leat_sink *sink, uint32_t deadline_ms);
+/* The client's events. */
+void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event);
+void sink_denied(void *context, leat_bytes text);
+
+/* check.c [main] */
+void sink_check(const void *config, leat_check *check);
+
+/* hold.c: how long an acknowledged message may be lost with the server's power.  May ask the
+ * server's monitoring port, and blocks then, at most connect_timeout.  *why is static. */
+uint32_t hold_choose(const struct nats_options *options, const struct stream_info *info,
+                     int64_t option_ms, const char **why);
+
+#endif
