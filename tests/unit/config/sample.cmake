@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+cmake_minimum_required(VERSION 3.25)
 # Compares the committed sample with what the program prints, and has the program check it.
 execute_process(COMMAND "${TOOL}" plugins --sample OUTPUT_VARIABLE printed RESULT_VARIABLE code)
 if(NOT code EQUAL 0)
