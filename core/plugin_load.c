@@ -8,6 +8,7 @@
  */
 #include "plugin_load.h"
 
+#include "config_tables.h"
 #include "elfnote.h"
 #include "options.h"
 
@@ -128,6 +129,23 @@ static const char *adopt_operations(struct plugin *plugin, char *why, size_t why
     return why;
 }
 
+/* A mapping is read against both tables at once: a name must not be in both. */
+static const char *check_core_names(const struct plugin *plugin, char *why, size_t why_size)
+{
+    const struct config_table *core =
+        plugin->descriptor.kind == LEAT_KIND_SINK ? &config_sink_table : &config_source_table;
+    for (uint32_t i = 0; i < plugin->descriptor.option_count; i++) {
+        for (size_t j = 0; j < core->count; j++) {
+            if (strcmp(plugin->options[i].name, core->rows[j].name) != 0)
+                continue;
+            (void)snprintf(why, why_size, "option \"%s\": the name is the core's, expected another",
+                           core->rows[j].name);
+            return why;
+        }
+    }
+    return NULL;
+}
+
 static const char *adopt_options(struct plugin *plugin, char *why, size_t why_size)
 {
     const leat_plugin *mine = &plugin->descriptor;
@@ -151,8 +169,9 @@ static const char *adopt_options(struct plugin *plugin, char *why, size_t why_si
     for (uint32_t i = 0; i < mine->option_count; i++)
         memcpy(&plugin->options[i],
                (const unsigned char *)mine->options + (size_t)i * mine->option_stride, each);
-    return options_check_table(plugin->options, mine->option_count, mine->config_size, why,
-                               why_size);
+    if (options_check_table(plugin->options, mine->option_count, mine->config_size, why, why_size))
+        return why;
+    return check_core_names(plugin, why, why_size);
 }
 
 const char *plugin_adopt(struct plugin *plugin, const leat_plugin *theirs,

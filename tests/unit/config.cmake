@@ -32,6 +32,7 @@ leat_plugin_variant(no_version VERSION=NULL)
 leat_plugin_variant(no_symbol NO_SYMBOL)
 leat_plugin_variant(bad_stride STRIDE=8)
 leat_plugin_variant(bad_place CONFIG_SIZE=16)
+leat_plugin_variant(core_name COUNT_NAME="format")
 leat_plugin_variant(bad_default DEFAULT_COUNT="700")
 
 foreach(name tree options config plugins)

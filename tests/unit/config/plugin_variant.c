@@ -38,6 +38,9 @@
 #ifndef VERSION
 #define VERSION "1.2.3"
 #endif
+#ifndef COUNT_NAME
+#define COUNT_NAME "count"
+#endif
 #ifndef DEFAULT_COUNT
 #define DEFAULT_COUNT "7"
 #endif
@@ -70,7 +73,7 @@ static const char *const choices[] = {"none", "zstd", "lz4", NULL};
 __attribute__((unused)) static const leat_option options[] = {
     LEAT_OPTION_STRING("directory", T, text, NULL, LEAT_OPT_REQUIRED, "Where. It has a dot."),
     LEAT_OPTION_STRING("password", T, secret, NULL, LEAT_OPT_SECRET, "Nobody may see it."),
-    LEAT_OPTION_INT("count", T, count, DEFAULT_COUNT, 1, 100, 0, "How many."),
+    LEAT_OPTION_INT(COUNT_NAME, T, count, DEFAULT_COUNT, 1, 100, 0, "How many."),
     LEAT_OPTION_DURATION("roll.age", T, delay_ms, "1h", 1000, INT64_MAX, 0, "How old."),
     LEAT_OPTION_SIZE("roll.size", T, size, "64MiB", 1024, 1073741824, 0, "How large."),
     LEAT_OPTION_ENUM("compression", T, choice, "none", choices, 0, "How small."),

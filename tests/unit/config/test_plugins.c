@@ -118,6 +118,7 @@ static void what_the_descriptor_gets_wrong_is_named(void **state)
     refused("no_symbol", "no symbol leat_plugin_v1, expected a leat plugin");
     refused("bad_stride", "options of 8 bytes, expected at least 64");
     refused("bad_place", "option \"count\": its member lies outside of config_size");
+    refused("core_name", "option \"format\": the name is the core's, expected another");
     refused("bad_default", "option \"count\": is too large; write at most 100");
 }
 
