@@ -436,6 +436,7 @@ typedef struct leat_check { /* growing.  Given to check; everything reported is 
      * 78 configuration, 65 a gap, 73 cannot create; 0 otherwise). */
     void (*report)(struct leat_check *, int32_t severity, int32_t exit_code, const char *text,
                    const char *fix);
+    leat_strings routes; /* of a sink: its route templates, for what they name.  May be empty */
 } leat_check;
 
 /* Takes text that a command prints, in pieces. */
