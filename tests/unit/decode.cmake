@@ -15,3 +15,9 @@ if(LEAT_PYTHON)
   add_test(NAME decode_types_real COMMAND ${LEAT_PYTHON} ${decode_dir}/types_real.py $<TARGET_FILE:decode_print>)
   set_tests_properties(decode_types_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 endif()
+
+# On demand: `ninja decode_bench`.
+add_executable(decode_bench EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/decode_bench.c")
+target_include_directories(decode_bench PRIVATE ${decode_dir})
+target_link_libraries(decode_bench PRIVATE leat_flags pgoutput_decoder)
+set_target_properties(decode_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
