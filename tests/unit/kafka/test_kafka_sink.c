@@ -58,6 +58,16 @@ static struct rig *begin(struct rig *rig, const char *topic)
     return rig;
 }
 
+/* Where an error is injected: the mock does not check sequence numbers, so a batch of messages that
+ * follows a failed one on the wire would be taken, which no real broker does.  With a long linger
+ * there is one batch a partition. */
+static struct rig *begin_unpipelined(struct rig *rig, const char *topic)
+{
+    begin(rig, topic);
+    rig->options.linger_ms = 50;
+    return rig;
+}
+
 static void must_hold_exactly(struct rig *rig, const char *topic, uint64_t first, uint32_t count)
 {
     struct topic_view view = rig_view(rig, topic, "read_committed");
@@ -166,7 +176,7 @@ static void errors_that_pass_are_survived_without_a_restart(void **state)
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT};
     (void)state;
     struct rig rig;
-    must_start(begin(&rig, "t"));
+    must_start(begin_unpipelined(&rig, "t"));
     for (uint32_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
         produce_error(&rig, 5, errs[i]);
         struct fake_batch *batch = rig_batch(&rig, "t", 1 + i * 500, 500);
@@ -196,7 +206,7 @@ static void a_sequence_out_of_order_makes_a_new_producer(void **state)
 {
     (void)state;
     struct rig rig;
-    must_start(begin(&rig, "t"));
+    must_start(begin_unpipelined(&rig, "t"));
     struct fake_batch *batches[4];
     for (uint32_t i = 0; i < 4; i++)
         batches[i] = rig_batch(&rig, "t", 1 + i * 500, 500);
@@ -212,7 +222,7 @@ static void a_topic_that_is_forbidden_for_a_while_makes_a_new_producer(void **st
 {
     (void)state;
     struct rig rig;
-    must_start(begin(&rig, "t"));
+    must_start(begin_unpipelined(&rig, "t"));
     struct fake_batch *batches[4];
     for (uint32_t i = 0; i < 4; i++)
         batches[i] = rig_batch(&rig, "t", 1 + i * 500, 500);
@@ -264,7 +274,7 @@ static void a_batch_that_is_refused_once_is_sent_one_by_one(void **state)
 {
     (void)state;
     struct rig rig;
-    must_start(begin(&rig, "t"));
+    must_start(begin_unpipelined(&rig, "t"));
     struct fake_batch *batches[4];
     for (uint32_t i = 0; i < 4; i++)
         batches[i] = rig_batch(&rig, "t", 1 + i * 100, 100);
@@ -280,7 +290,7 @@ static void a_record_that_the_broker_refuses_alone_is_rejected(void **state)
 {
     (void)state;
     struct rig rig;
-    must_start(begin(&rig, "t"));
+    must_start(begin_unpipelined(&rig, "t"));
     struct fake_batch *batches[3];
     for (uint32_t i = 0; i < 3; i++)
         batches[i] = rig_batch(&rig, "t", 1 + i * 100, 100);
