@@ -127,6 +127,7 @@ class Storm:
         self.daemon.start()
 
     def fault_terminate_leat_twice(self):
+        self.daemon.wait_said()
         self.daemon.signal(signal.SIGTERM)
         self.some_moment(0.01)
         if self.daemon.running():
@@ -176,6 +177,7 @@ class Storm:
                 self.disk.drain()
             self.daemon.start()
         elif kind == "terminate":
+            self.daemon.wait_said()
             self.daemon.signal(signal.SIGTERM)
             self.some_moment(0.5)
             self.disk.drain()

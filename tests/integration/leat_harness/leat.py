@@ -62,7 +62,7 @@ class Leat:
         self.errors = self.folder / "stderr"
         self.slot = slot
         self.process = None
-        self.runs = 0
+        self.said_before = 0
         if pipelines is None:
             if sinks is None:
                 sinks = [{"name": "archive", "plugin": "file", "directory": str(self.out), **(sink or {})}]
@@ -90,7 +90,7 @@ class Leat:
         environment.setdefault("TSAN_OPTIONS", "halt_on_error=1")
         if preload:
             environment["LD_PRELOAD"] = str(preload)
-        self.runs += 1
+        self.said_before = len(self.stderr())
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", str((build or self.build) / "leat"), "run", "-c",
@@ -111,6 +111,10 @@ class Leat:
             return database.slot_active(slot or self.slot)
         return wait.until(active, lambda: f"leat to stream\n{self.stderr_tail()}")
 
+    def wait_said(self):
+        """Before its first word it has no signal handlers yet."""
+        wait.until(lambda: len(self.stderr()) > self.said_before or not self.running(), "a first word of leat")
+
     def wait_log(self, pattern, timeout=wait.PATIENCE, since=0):
         """A line of stderr that matches."""
         return wait.until(lambda: re.search(pattern, self.stderr()[since:]),
@@ -124,6 +128,7 @@ class Leat:
             raise AssertionError(f"leat did not end within {timeout} s\n{self.stderr_tail()}") from None
 
     def terminate(self, timeout=40):
+        self.wait_said()
         self.signal(signal.SIGTERM)
         return self.wait_exit(timeout)
 

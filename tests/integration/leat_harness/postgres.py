@@ -202,8 +202,10 @@ class Database:
         return slot
 
     def slot_active(self, name):
-        """The pid of the walsender that streams from it, or None."""
-        return self.scalar("SELECT max(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active", (name,))
+        """The pid of the walsender that streams from it, or None.  A slot that is being made is active too, but
+        has confirmed nothing yet: what is committed then is not in the stream."""
+        return self.scalar("SELECT max(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active "
+                           "AND confirmed_flush_lsn IS NOT NULL", (name,))
 
     def caught_up(self, slot, lsn):
         """Has the slot confirmed up to lsn?"""

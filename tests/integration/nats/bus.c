@@ -290,3 +290,36 @@ void bus_publish(struct bus *bus, const char *subject, const char *data)
         fail("publish");
     natsMsg_Destroy(answer);
 }
+
+bool bus_publish_id(struct bus *bus, const char *subject, const char *id)
+{
+    natsMsg *message = NULL, *answer = NULL;
+    natsMsg_Create(&message, subject, NULL, "x", 1);
+    natsMsgHeader_Set(message, "Nats-Msg-Id", id);
+    if (natsConnection_RequestMsg(&answer, reader(bus), message, 5000) != NATS_OK)
+        fail("publish");
+    char *text = strndup(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer));
+    bool fresh = !strstr(text, "\"duplicate\"");
+    free(text);
+    natsMsg_Destroy(answer);
+    natsMsg_Destroy(message);
+    return fresh;
+}
+
+void bus_save_store(struct bus *bus)
+{
+    char command[500];
+    bus_freeze(bus);
+    snprintf(command, sizeof command, "rm -rf '%s/saved' && cp -a '%s/store' '%s/saved'", bus->folder,
+             bus->folder, bus->folder);
+    bus_run(command);
+    bus_thaw(bus);
+}
+
+void bus_restore_store(struct bus *bus)
+{
+    char command[500];
+    snprintf(command, sizeof command, "rm -rf '%s/store' && mv '%s/saved' '%s/store'", bus->folder,
+             bus->folder, bus->folder);
+    bus_run(command);
+}

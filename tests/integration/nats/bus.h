@@ -52,5 +52,10 @@ uint64_t bus_last_sequence(struct bus *bus, const char *stream);
 struct bus_messages bus_read(struct bus *bus, const char *stream);
 void bus_messages_free(struct bus_messages *messages);
 void bus_publish(struct bus *bus, const char *subject, const char *data); /* a foreign message */
+/* The same with an id: false when the stream called it a duplicate. */
+bool bus_publish_id(struct bus *bus, const char *subject, const char *id);
+/* Where the messages lie; and a copy of it, as a power cut would leave it, put back later. */
+void bus_save_store(struct bus *bus);
+void bus_restore_store(struct bus *bus); /* the server must be down */
 
 #endif

@@ -43,6 +43,7 @@ void rig_init(struct rig *rig, const struct bus *bus)
     rig->subject = "S.t";
     rig->per_transaction = 10;
     rig->per_batch = 50;
+    rig->large_change = -1;
 }
 
 leat_identity rig_identity(const struct rig *rig, uint64_t change)
@@ -93,8 +94,8 @@ leat_status rig_start(struct rig *rig, int32_t timeout_ms)
     rig->start = (leat_sink_start){.size = sizeof rig->start,
                                    .name_space = "slot",
                                    .format = "json",
-                                   .known = rig->durable > 0};
-    if (rig->durable)
+                                   .known = rig->durable > 0 && !rig->held};
+    if (rig->start.known)
         rig->start.durable = rig_identity(rig, rig->durable - 1);
     do {
         rig->error = (leat_error){.size = sizeof rig->error};
@@ -106,6 +107,8 @@ leat_status rig_start(struct rig *rig, int32_t timeout_ms)
         }
     } while ((status == LEAT_AGAIN || status == LEAT_ERETRY) && clock_ms() < end);
     rig->up = status == LEAT_OK;
+    if (rig->up && rig->held)
+        rig->durable = 0;
     if (rig->up && rig->start.holds == LEAT_HOLDS_LAST)
         while (leat_identity_compare(rig_identity(rig, rig->durable), rig->start.last) <= 0)
             rig->durable++;
@@ -116,16 +119,18 @@ leat_status rig_start(struct rig *rig, int32_t timeout_ms)
 
 static void offer(struct rig *rig, uint64_t until)
 {
-    char *value = malloc(rig->value_size + 64), id[64];
+    size_t most = rig->value_size > rig->large_size ? rig->value_size : rig->large_size;
+    char *value = malloc(most + 64), id[64];
     struct fake_batch *batch = fake_batch_create(rig->fake);
     uint64_t i = rig->offered;
     for (uint32_t n = 0; n < rig->per_batch && i < until; n++, i++) {
         leat_identity identity = rig_identity(rig, i);
         int len = snprintf(value, 64, "{\"n\":%llu", (unsigned long long)i);
-        if (rig->value_size > (size_t)len + 12) {
+        size_t size = (int64_t)i == rig->large_change ? rig->large_size : rig->value_size;
+        if (size > (size_t)len + 12) {
             len += snprintf(value + len, 64, ",\"p\":\"");
-            memset(value + len, 'x', rig->value_size - (size_t)len - 2);
-            len = (int)rig->value_size - 2;
+            memset(value + len, 'x', size - (size_t)len - 2);
+            len = (int)size - 2;
             value[len++] = '"';
         }
         value[len++] = '}';
