@@ -56,13 +56,12 @@ static inline unsigned char *bytes_copy(unsigned char *dst, const void *src, siz
 /* Writes a number's decimal digits, at most 20.  Returns the end. */
 static inline unsigned char *bytes_uint(unsigned char *dst, uint64_t number)
 {
-    unsigned char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (unsigned char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return bytes_copy(dst, digits + at, sizeof digits - at);
+    size_t len = 1;
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        len++;
+    for (size_t at = len; at > 0; number /= 10)
+        dst[--at] = (unsigned char)('0' + number % 10);
+    return dst + len;
 }
 
 static inline unsigned char *bytes_int(unsigned char *dst, int64_t number)

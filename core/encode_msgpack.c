@@ -303,14 +303,9 @@ static struct shape shape_of(const leat_change *change, const struct relation_te
 
 static void put_op(struct pack *pack, uint32_t op)
 {
-    static const char ops[][16] = {"\xa2op\xa7unknown",
-                                   "\xa2op\xa6insert",
-                                   "\xa2op\xa6update",
-                                   "\xa2op\xa6"
-                                   "delete",
-                                   "\xa2op\xa8truncate",
-                                   "\xa2op\xa7message",
-                                   "\xa2op\xa4read"};
+    static const char ops[][16] = {"\242op\247unknown", "\242op\246insert",   "\242op\246update",
+                                   "\242op\246delete",  "\242op\250truncate", "\242op\247message",
+                                   "\242op\244read"};
     const char *text = ops[op < sizeof ops / sizeof *ops ? op : 0];
     pack_raw(pack, text, 4 + (unsigned)(text[3] & 31));
 }

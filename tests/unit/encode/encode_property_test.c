@@ -147,6 +147,32 @@ static void every_length_of_text(void **state)
     encoder_destroy(encoder);
 }
 
+/* What pretends to be JSON goes out as text, also where half a conversion outgrows the text. */
+static void wrong_json_needs_no_more_than_its_bound(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"v", NULL}, *const texts[] = {"[-0,-0,-0,-0,-0", "[", "",
+                                                                      "\xff",
+                                                                      "{\"a\":-0,\"b\":-0,\"c\"}"};
+    struct sample_table table;
+    struct encoder *encoder = encoder_create(&variants[2]);
+    sample_table_init(&table, "s", "t", names, 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        leat_value value = sample_value(LEAT_VALUE_JSON, texts[i]);
+        leat_change change = {.op = LEAT_INSERT, .relation = &table.relation};
+        change.u.row.after = &value;
+        size_t bound = encoder_bound(encoder, &change);
+        for (size_t room = 0; room <= bound; room++) {
+            unsigned char *out;
+            size_t len = encode_in(encoder, &change, room, &out);
+            assert_int_equal(len, room < bound ? 0 : bound);
+            free(out);
+        }
+    }
+    sample_table_fini(&table);
+    encoder_destroy(encoder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +180,7 @@ int main(void)
         cmocka_unit_test(every_room_gives_nothing_or_the_same),
         cmocka_unit_test(every_room_of_a_key),
         cmocka_unit_test(every_length_of_text),
+        cmocka_unit_test(wrong_json_needs_no_more_than_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,7 @@ static void doubles_come_back(void **state)
 {
     (void)state;
     uint64_t seed = 11;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 60000; i++) {
         double number, back;
         char text[64];
         uint64_t bits = sample_random(&seed);

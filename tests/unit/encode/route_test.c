@@ -352,6 +352,20 @@ static void escaping_is_injective(void **state)
     }
 }
 
+/* Rules that allow their own escape would not be injective: it is escaped all the same. */
+static void escape_itself_is_always_escaped(void **state)
+{
+    (void)state;
+    leat_route_rules careless = subject;
+    careless.allowed = LETTERS "%";
+    struct fixture fixture;
+    struct config_sink sink = {.route = "{key.id}"};
+    begin(&fixture, &sink, &careless);
+    fixture.after[0] = sample_value(LEAT_VALUE_TEXT, "%20");
+    expect(&fixture, "%2520");
+    end(&fixture);
+}
+
 /* More relations than the cache holds. */
 static void cache_is_bounded_and_right(void **state)
 {
@@ -390,6 +404,7 @@ int main(void)
         cmocka_unit_test(changed_columns),
         cmocka_unit_test(wrong_configurations_say_why),
         cmocka_unit_test(escaping_is_injective),
+        cmocka_unit_test(escape_itself_is_always_escaped),
         cmocka_unit_test(cache_is_bounded_and_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
