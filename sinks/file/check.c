@@ -42,16 +42,16 @@ static void check_file_system(const struct checking *checking, int fd)
         int severity;
         const char *text;
     } kinds[] = {
-        { TMPFS_MAGIC, LEAT_FINDING_WARNING, "tmpfs: nothing in it survives a restart" },
-        { RAMFS_MAGIC, LEAT_FINDING_WARNING, "ramfs: nothing in it survives a restart" },
-        { NFS_SUPER_MAGIC, LEAT_FINDING_WARNING,
-          "NFS: what is durable is the server's to say, and its locks may not hold" },
-        { SMB_SUPER_MAGIC, LEAT_FINDING_WARNING,
-          "SMB: what is durable is the server's to say, and its locks may not hold" },
-        { 0xff534d42, LEAT_FINDING_WARNING, /* CIFS */
-          "CIFS: what is durable is the server's to say, and its locks may not hold" },
-        { OVERLAYFS_SUPER_MAGIC, LEAT_FINDING_NOTE,
-          "overlayfs, as in a container: use a volume for what is to be kept" },
+        {TMPFS_MAGIC, LEAT_FINDING_WARNING, "tmpfs: nothing in it survives a restart"},
+        {RAMFS_MAGIC, LEAT_FINDING_WARNING, "ramfs: nothing in it survives a restart"},
+        {NFS_SUPER_MAGIC, LEAT_FINDING_WARNING,
+         "NFS: what is durable is the server's to say, and its locks may not hold"},
+        {SMB_SUPER_MAGIC, LEAT_FINDING_WARNING,
+         "SMB: what is durable is the server's to say, and its locks may not hold"},
+        {0xff534d42, LEAT_FINDING_WARNING, /* CIFS */
+         "CIFS: what is durable is the server's to say, and its locks may not hold"},
+        {OVERLAYFS_SUPER_MAGIC, LEAT_FINDING_NOTE,
+         "overlayfs, as in a container: use a volume for what is to be kept"},
     };
     struct statfs fs;
     if (fstatfs(fd, &fs) != 0)
@@ -117,8 +117,8 @@ static int count_lane(void *context, int fd, leat_bytes route)
 
 static void check_contents(const struct checking *checking, int fd)
 {
-    const struct directory directory = { &io_real, checking->config->directory, fd, -1 };
-    size_t counts[2] = { 0, 0 };
+    const struct directory directory = {&io_real, checking->config->directory, fd, -1};
+    size_t counts[2] = {0, 0};
     if (directory_walk(&directory, count_lane, counts) != 0)
         report(checking, LEAT_FINDING_ERROR, EX_NOPERM, "give the user of leat the right to read",
                "directory %s: cannot list it and the folders below", checking->config->directory);
@@ -152,7 +152,7 @@ static void check_missing(const struct checking *checking)
 
 void file_check(const void *config, leat_check *check)
 {
-    const struct checking checking = { check, config };
+    const struct checking checking = {check, config};
     const char *path = checking.config->directory;
     int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {

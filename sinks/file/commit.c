@@ -10,15 +10,16 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-/* ---- giving back ------------------------------------------------------------------------------- */
+/* ---- giving back -------------------------------------------------------------------------------
+ */
 
 static void give_back(struct leat_sink *sink, const struct pending *pending, leat_status status,
                       uint32_t durable_count, const char *text)
 {
-    leat_result result = { .size = sizeof result,
-                           .status = status,
-                           .durable_count = durable_count,
-                           .text = { text, strlen(text) } };
+    leat_result result = {.size = sizeof result,
+                          .status = status,
+                          .durable_count = durable_count,
+                          .text = {text, strlen(text)}};
     sink->host->batch_done(sink->host, pending->batch->token, &result);
 }
 
@@ -41,7 +42,7 @@ static void settle_one(struct leat_sink *sink, const struct pending *pending)
     uint32_t durable = failed ? durable_prefix(sink, pending) : pending->limit;
     if (durable < pending->limit) {
         if (!sink->resume.set)
-            sink->resume = (struct mark){ leat_batch_at(pending->batch, durable)->identity, true };
+            sink->resume = (struct mark){leat_batch_at(pending->batch, durable)->identity, true};
         give_back(sink, pending, LEAT_ERETRY, durable, sink->problem.text);
     } else if (pending->reject) {
         give_back(sink, pending, LEAT_EREJECT, durable, pending->reject);
@@ -57,7 +58,7 @@ static void settle(struct leat_sink *sink)
         settle_one(sink, &sink->pending[i]);
     if (!failed && sink->failing && sink->pending_count) {
         sink->failing = false;
-        const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path) };
+        const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path)};
         sink->host->log(sink->host, LEAT_LOG_INFO, "writing again", fields, 1);
     }
     sink->pending_count = 0;
@@ -79,12 +80,13 @@ void sink_commit(struct leat_sink *sink)
     settle(sink);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------ */
+/* ---- taking ------------------------------------------------------------------------------------
+ */
 
 static bool same_route(const struct lane *lane, leat_bytes route)
 {
-    return lane->route_len == route.len
-           && (route.len == 0 || memcmp(lane->route, route.ptr, route.len) == 0);
+    return lane->route_len == route.len &&
+           (route.len == 0 || memcmp(lane->route, route.ptr, route.len) == 0);
 }
 
 static struct lane *route_to_lane(struct leat_sink *sink, leat_bytes route, const char **reject)
@@ -109,8 +111,8 @@ static bool next_make_room(struct leat_sink *sink, uint32_t count)
     return true;
 }
 
-/* Sorts the batch's records by lane: each lane's are a chain, the lanes a list in the order in which
- * they appear.  Stops at a record that cannot be taken; 0, or -1 with sink->problem. */
+/* Sorts the batch's records by lane: each lane's are a chain, the lanes a list in the order in
+ * which they appear.  Stops at a record that cannot be taken; 0, or -1 with sink->problem. */
 static int group(struct leat_sink *sink, struct pending *pending)
 {
     const leat_batch *batch = pending->batch;
@@ -159,11 +161,11 @@ static bool out_of_order(struct leat_sink *sink, const struct pending *pending)
 
 leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch)
 {
-    if (sink->lost || sink->pending_count == PENDING_MAX
-        || sink->unsynced >= (uint64_t)sink->config->max_unsynced)
+    if (sink->lost || sink->pending_count == PENDING_MAX ||
+        sink->unsynced >= (uint64_t)sink->config->max_unsynced)
         return LEAT_AGAIN;
     struct pending *pending = &sink->pending[sink->pending_count];
-    *pending = (struct pending){ .batch = batch };
+    *pending = (struct pending){.batch = batch};
     if (out_of_order(sink, pending)) {
         /* To write it would make the records before it look as if they were there. */
         give_back(sink, pending, LEAT_EFATAL, 0, "a batch was offered before the one to retry");

@@ -24,10 +24,9 @@ struct compressor *compressor_create(int level)
         return NULL;
     compressor->zstd = ZSTD_createCCtx();
     compressor->out = malloc(OUT_SIZE);
-    if (!compressor->zstd || !compressor->out
-        || ZSTD_isError(
-            ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, level))
-        || ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_checksumFlag, 1))) {
+    if (!compressor->zstd || !compressor->out ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, level)) ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_checksumFlag, 1))) {
         compressor_destroy(compressor);
         return NULL;
     }
@@ -59,7 +58,7 @@ static int write_out(struct compressor *compressor, struct compress_target *targ
 {
     if (compressor->have == 0)
         return 0;
-    struct iovec piece = { compressor->out, compressor->have };
+    struct iovec piece = {compressor->out, compressor->have};
     if (io_write(target->io, target->fd, &piece, 1, target->size) != 0)
         return -1;
     target->size += compressor->have;
@@ -72,7 +71,7 @@ static int drive(struct compressor *compressor, struct compress_target *target, 
                  ZSTD_EndDirective directive)
 {
     for (;;) {
-        ZSTD_outBuffer out = { compressor->out, OUT_SIZE, compressor->have };
+        ZSTD_outBuffer out = {compressor->out, OUT_SIZE, compressor->have};
         size_t left = ZSTD_compressStream2(compressor->zstd, &out, in, directive);
         compressor->have = out.pos;
         if (ZSTD_isError(left)) {
@@ -92,7 +91,7 @@ int compressor_add(struct compressor *compressor, struct compress_target *target
                    const struct iovec *pieces, int count)
 {
     for (int i = 0; i < count; i++) {
-        ZSTD_inBuffer in = { pieces[i].iov_base, pieces[i].iov_len, 0 };
+        ZSTD_inBuffer in = {pieces[i].iov_base, pieces[i].iov_len, 0};
         compressor->frame_content += in.size;
         if (drive(compressor, target, &in, ZSTD_e_continue) != 0)
             return -1;
@@ -104,7 +103,7 @@ int compressor_flush(struct compressor *compressor, struct compress_target *targ
 {
     if (compressor->frame_content == 0)
         return 0;
-    ZSTD_inBuffer nothing = { NULL, 0, 0 };
+    ZSTD_inBuffer nothing = {NULL, 0, 0};
     if (drive(compressor, target, &nothing, end ? ZSTD_e_end : ZSTD_e_flush) != 0)
         return -1;
     if (end)

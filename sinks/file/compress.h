@@ -18,7 +18,7 @@ enum { FRAME_CONTENT = 4 * 1024 * 1024 };
 
 struct compressor;
 
-struct compressor *compressor_create(int level); /* NULL: no memory */
+struct compressor *compressor_create(int level);        /* NULL: no memory */
 void compressor_destroy(struct compressor *compressor); /* NULL is allowed */
 
 /* Where compressed bytes go: `size` grows as they are written at it. */

@@ -16,7 +16,8 @@
 
 enum { FOLDER_MODE = 0750, LOCK_MODE = 0640, LOCK_TEXT = 512, PID_DIGITS = 20 };
 
-/* ---- the lock ---------------------------------------------------------------------------------- */
+/* ---- the lock ----------------------------------------------------------------------------------
+ */
 
 /* Its text: "PID\n", the pid padded to PID_DIGITS so that it is replaced in one write, and then
  * "NAME SPACE\n", which once written stays. */
@@ -35,9 +36,9 @@ static leat_status lock_write(struct directory *directory, const char *name_spac
     int len = snprintf(text, sizeof text, "%*ld\n%s\n", PID_DIGITS, (long)getpid(), name_space);
     if (len < 0 || (size_t)len >= sizeof text)
         len = (int)sizeof text - 1;
-    struct iovec piece = { text, (size_t)len };
-    if (io_write(directory->io, directory->lock, &piece, 1, 0) != 0
-        || directory->io->fsync(directory->lock) != 0)
+    struct iovec piece = {text, (size_t)len};
+    if (io_write(directory->io, directory->lock, &piece, 1, 0) != 0 ||
+        directory->io->fsync(directory->lock) != 0)
         return error_errno(error, "cannot write", directory->path, LOCK_NAME);
     return LEAT_OK;
 }
@@ -82,7 +83,8 @@ static leat_status lock_take(struct directory *directory, const char *name_space
     return lock_check_owner(directory, name_space, error);
 }
 
-/* ---- the base folder --------------------------------------------------------------------------- */
+/* ---- the base folder ---------------------------------------------------------------------------
+ */
 
 /* The name of a folder just made is durable once its parent is synced. */
 static int sync_parent(const struct io *io, const char *path)
@@ -109,7 +111,7 @@ static int sync_parent(const struct io *io, const char *path)
 leat_status directory_open(struct directory *directory, const struct io *io, const char *path,
                            const char *name_space, leat_error *error)
 {
-    *directory = (struct directory){ .io = io, .path = path, .fd = -1, .lock = -1 };
+    *directory = (struct directory){.io = io, .path = path, .fd = -1, .lock = -1};
     if (io->mkdirat(AT_FDCWD, path, FOLDER_MODE) == 0) {
         if (sync_parent(io, path) != 0)
             return error_errno(error, "cannot sync the parent of", path, NULL);
@@ -132,7 +134,8 @@ void directory_close(struct directory *directory)
     directory->lock = directory->fd = -1;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------- */
+/* ---- lanes -------------------------------------------------------------------------------------
+ */
 
 static int open_folder(const struct io *io, int parent, const char *name, bool make)
 {
@@ -282,7 +285,7 @@ static int walk_folder(struct walk *walk, int fd, size_t route_len, int depth)
     if (more < 0)
         answer = -1;
     else if (segments)
-        answer = walk->visit(walk->context, fd, (leat_bytes){ walk->route, route_len });
+        answer = walk->visit(walk->context, fd, (leat_bytes){walk->route, route_len});
     rewinddir(dir);
     while (answer == 0 && depth < ROUTE_DEPTH && (more = list_next(dir, &entry)) > 0)
         answer = walk_entry(walk, fd, entry->d_name, route_len, depth);
@@ -296,6 +299,6 @@ static int walk_folder(struct walk *walk, int fd, size_t route_len, int depth)
 
 int directory_walk(const struct directory *directory, directory_visit *visit, void *context)
 {
-    struct walk walk = { .directory = directory, .visit = visit, .context = context };
+    struct walk walk = {.directory = directory, .visit = visit, .context = context};
     return walk_folder(&walk, directory->fd, 0, 0);
 }

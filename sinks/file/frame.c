@@ -9,7 +9,7 @@
 
 int frame_reader_init(struct frame_reader *reader)
 {
-    *reader = (struct frame_reader){ .fd = -1, .buffer = malloc(FRAME_READ) };
+    *reader = (struct frame_reader){.fd = -1, .buffer = malloc(FRAME_READ)};
     return reader->buffer ? 0 : -1;
 }
 
@@ -47,7 +47,7 @@ const unsigned char *frame_read(struct frame_reader *reader, uint64_t at, size_t
 
 void frame_walk_init(struct frame_walk *walk, struct frame_reader *reader, uint64_t at)
 {
-    *walk = (struct frame_walk){ .reader = reader, .at = at };
+    *walk = (struct frame_walk){.reader = reader, .at = at};
 }
 
 static enum frame_step missing(const struct frame_walk *walk)
@@ -66,7 +66,7 @@ static enum frame_step take(struct frame_walk *walk, size_t size, enum frame_ste
 /* Magic number, descriptor, window, dictionary, content size: 6 to 18 bytes. */
 static enum frame_step step_header(struct frame_walk *walk)
 {
-    static const size_t dictionary_size[] = { 0, 1, 2, 4 }, content_size[] = { 0, 2, 4, 8 };
+    static const size_t dictionary_size[] = {0, 1, 2, 4}, content_size[] = {0, 2, 4, 8};
     if (walk->at == walk->reader->size)
         return FRAME_END;
     const unsigned char *p = frame_read(walk->reader, walk->at, 5);
@@ -76,7 +76,8 @@ static enum frame_step step_header(struct frame_walk *walk)
         return FRAME_BAD;
     unsigned descriptor = p[4];
     bool single = descriptor & 0x20u;
-    size_t size = (single ? 5u : 6u) + dictionary_size[descriptor & 3u] + content_size[descriptor >> 6];
+    size_t size =
+        (single ? 5u : 6u) + dictionary_size[descriptor & 3u] + content_size[descriptor >> 6];
     if (single && descriptor >> 6 == 0)
         size++;
     if (!frame_read(walk->reader, walk->at, size))

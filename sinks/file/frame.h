@@ -24,19 +24,19 @@ struct frame_reader {
 enum { FRAME_READ = 256 * 1024 };
 
 enum frame_step {
-    FRAME_HEADER,   /* the header of a frame */
-    FRAME_BLOCK,    /* a block that is not the last of its frame */
-    FRAME_LAST,     /* the last block of a frame, its checksum included */
-    FRAME_TORN,     /* here the file ends, in the middle of a piece or of a frame */
-    FRAME_BAD,      /* here stands what no frame of ours has */
-    FRAME_END,      /* the file ends with a whole frame */
+    FRAME_HEADER,    /* the header of a frame */
+    FRAME_BLOCK,     /* a block that is not the last of its frame */
+    FRAME_LAST,      /* the last block of a frame, its checksum included */
+    FRAME_TORN,      /* here the file ends, in the middle of a piece or of a frame */
+    FRAME_BAD,       /* here stands what no frame of ours has */
+    FRAME_END,       /* the file ends with a whole frame */
     FRAME_UNREADABLE /* os_errno */
 };
 
 struct frame_walk {
     struct frame_reader *reader;
-    uint64_t at; /* the next piece begins here */
-    bool inside; /* a frame */
+    uint64_t at;   /* the next piece begins here */
+    bool inside;   /* a frame */
     bool checksum; /* the frame has one */
     /* The piece of the last step: */
     uint64_t piece_at;

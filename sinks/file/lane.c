@@ -21,9 +21,8 @@ static uint32_t hash_of(leat_bytes route)
 struct lane *lane_find(struct leat_sink *sink, leat_bytes route)
 {
     struct lane *lane = sink->buckets[hash_of(route)];
-    while (lane
-           && (lane->route_len != route.len
-               || (route.len && memcmp(lane->route, route.ptr, route.len) != 0)))
+    while (lane && (lane->route_len != route.len ||
+                    (route.len && memcmp(lane->route, route.ptr, route.len) != 0)))
         lane = lane->chain;
     return lane;
 }
@@ -105,8 +104,8 @@ static int64_t begun_at(const struct leat_sink *sink, int fd)
     int64_t now = sink->host->now_ns(sink->host);
     struct statx sx;
     struct timespec wall;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) != 0 || !(sx.stx_mask & STATX_BTIME)
-        || clock_gettime(CLOCK_REALTIME, &wall) != 0 || wall.tv_sec <= sx.stx_btime.tv_sec)
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) != 0 || !(sx.stx_mask & STATX_BTIME) ||
+        clock_gettime(CLOCK_REALTIME, &wall) != 0 || wall.tv_sec <= sx.stx_btime.tv_sec)
         return now;
     int64_t age_s = wall.tv_sec - sx.stx_btime.tv_sec;
     return age_s < INT64_MAX / 2000000000 ? now - age_s * 1000000000 : now;
@@ -132,7 +131,7 @@ static int reopen(struct leat_sink *sink, struct lane *lane, int folder)
     if (!segment->torn)
         return 0;
     struct tail tail;
-    struct record_limits limits = { .known = false };
+    struct record_limits limits = {.known = false};
     if (tail_scan(sink->scanner, sink->io, segment->fd, &segment->name, &limits, 0, &tail) != 0)
         return -1;
     if (tail.keep != segment->size)
@@ -149,7 +148,7 @@ static int reopen(struct leat_sink *sink, struct lane *lane, int folder)
 static int create(struct leat_sink *sink, struct lane *lane, int folder, leat_identity first)
 {
     struct segment *segment = &lane->segment;
-    struct segment_name name = { first, 0, sink->format, sink->compressor != NULL };
+    struct segment_name name = {first, 0, sink->format, sink->compressor != NULL};
     if (leat_identity_compare(segment->name.first, first) == 0)
         name.counter = segment->name.counter + 1;
     int fd;
@@ -167,11 +166,11 @@ static int create(struct leat_sink *sink, struct lane *lane, int folder, leat_id
     if (fd < 0)
         return -1;
     (void)fchmod(fd, sink->file_mode); /* whatever the umask */
-    *segment = (struct segment){ .fd = fd,
-                                 .name = name,
-                                 .usable = true,
-                                 .fresh = true,
-                                 .begun_ns = sink->host->now_ns(sink->host) };
+    *segment = (struct segment){.fd = fd,
+                                .name = name,
+                                .usable = true,
+                                .fresh = true,
+                                .begun_ns = sink->host->now_ns(sink->host)};
     lane->uncut = false; /* the next segment's name says from where on it does not count */
     return 0;
 }

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-static const char *const extensions[2][2] = { { ".ndjson", ".ndjson.zst" },
-                                              { ".msgpack", ".msgpack.zst" } };
+static const char *const extensions[2][2] = {{".ndjson", ".ndjson.zst"},
+                                             {".msgpack", ".msgpack.zst"}};
 
 void name_format(const struct segment_name *name, char *dst)
 {
@@ -36,16 +36,16 @@ static bool parse_hex(const char *text, int digits, uint64_t *value)
 bool name_parse(const char *file, struct segment_name *name)
 {
     uint64_t position, seq, counter;
-    if (!parse_hex(file, 16, &position) || file[16] != '-' || !parse_hex(file + 17, 16, &seq)
-        || file[33] != '-' || !parse_hex(file + 34, 4, &counter) || seq > INT64_MAX)
+    if (!parse_hex(file, 16, &position) || file[16] != '-' || !parse_hex(file + 17, 16, &seq) ||
+        file[33] != '-' || !parse_hex(file + 34, 4, &counter) || seq > INT64_MAX)
         return false;
     for (uint8_t format = 0; format < 2; format++)
         for (int zstd = 0; zstd < 2; zstd++)
             if (strcmp(file + 38, extensions[format][zstd]) == 0) {
-                *name = (struct segment_name){ .first = { position, (int64_t)seq - 1 },
-                                               .counter = (uint32_t)counter,
-                                               .format = format,
-                                               .zstd = zstd != 0 };
+                *name = (struct segment_name){.first = {position, (int64_t)seq - 1},
+                                              .counter = (uint32_t)counter,
+                                              .format = format,
+                                              .zstd = zstd != 0};
                 return true;
             }
     return false;

@@ -6,9 +6,10 @@
  *
  *     00000000015d5c98-0000000000000004-0000.ndjson[.zst]
  *
- * 16 digits of position, 16 of seq + 1, 4 of a counter, all in lower-case hexadecimal.  seq + 1, because a message outside a transaction has seq -1 and sorts before the transaction of
- * the same position.  The counter tells two segments apart that begin with the same record: the
- * first of them failed and what of it was not durable has been cut off.
+ * 16 digits of position, 16 of seq + 1, 4 of a counter, all in lower-case hexadecimal.  seq + 1,
+ * because a message outside a transaction has seq -1 and sorts before the transaction of the same
+ * position.  The counter tells two segments apart that begin with the same record: the first of
+ * them failed and what of it was not durable has been cut off.
  */
 #ifndef FILE_NAME_H
 #define FILE_NAME_H

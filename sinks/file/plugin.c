@@ -15,7 +15,7 @@
 
 enum { NEXT_ROOM = 65536 };
 
-static const char *const compressions[] = { "none", "zstd", NULL };
+static const char *const compressions[] = {"none", "zstd", NULL};
 
 static const leat_option options[] = {
     LEAT_OPTION_STRING("directory", struct file_config, directory, NULL, LEAT_OPT_REQUIRED,
@@ -29,7 +29,8 @@ static const leat_option options[] = {
                          "And with the first record after this time; 0 is never."),
     LEAT_OPTION_INT("retain_count", struct file_config, retain_count, "0", 0, INT64_C(1) << 40, 0,
                     "How many finished segments are kept in each folder; 0 is all."),
-    LEAT_OPTION_DURATION("retain_age", struct file_config, retain_age_ms, "0s", 0, 36500 * DAY_MS, 0,
+    LEAT_OPTION_DURATION("retain_age", struct file_config, retain_age_ms, "0s", 0, 36500 * DAY_MS,
+                         0,
                          "How long a finished segment is kept after its last change; 0 is for "
                          "ever."),
     LEAT_OPTION_ENUM("compression", struct file_config, compression, "none", compressions, 0,
@@ -61,8 +62,8 @@ bool file_mode_parse(const char *text, mode_t *mode)
         return false;
     unsigned long value = strtoul(text, &end, 8);
     *mode = (mode_t)value;
-    return *end == '\0' && value <= 0777 && (value & S_IWOTH) == 0 && (value & S_IRUSR)
-           && (value & S_IWUSR);
+    return *end == '\0' && value <= 0777 && (value & S_IWOTH) == 0 && (value & S_IRUSR) &&
+           (value & S_IWUSR);
 }
 
 static leat_status file_create(const leat_host *host, const void *config, leat_sink **out,
@@ -75,7 +76,7 @@ static leat_status file_create(const leat_host *host, const void *config, leat_s
     sink->config = config;
     const struct io *io = host->extension ? host->extension(host, IO_EXTENSION) : NULL;
     sink->io = io ? io : &io_real;
-    sink->directory = (struct directory){ .fd = -1, .lock = -1 };
+    sink->directory = (struct directory){.fd = -1, .lock = -1};
     sink->problem.size = sizeof sink->problem;
     if (!file_mode_parse(sink->config->file_mode, &sink->file_mode))
         return error_set(error, LEAT_ECONFIG, EX_CONFIG,
@@ -87,8 +88,8 @@ static leat_status file_create(const leat_host *host, const void *config, leat_s
     sink->next_room = NEXT_ROOM;
     if (sink->config->compression == COMPRESSION_ZSTD)
         sink->compressor = compressor_create((int)sink->config->compression_level);
-    if (!sink->open || !sink->next
-        || (sink->config->compression == COMPRESSION_ZSTD && !sink->compressor))
+    if (!sink->open || !sink->next ||
+        (sink->config->compression == COMPRESSION_ZSTD && !sink->compressor))
         return error_set(error, LEAT_EFATAL, EX_OSERR, "no memory for a file sink");
     return LEAT_OK;
 }
@@ -123,7 +124,7 @@ static leat_status file_submit(leat_sink *sink, const leat_batch *batch)
 
 static void wait_for_host(const leat_sink *sink, int32_t max_wait_ms)
 {
-    struct pollfd wake = { .fd = sink->host->wake_fd, .events = POLLIN };
+    struct pollfd wake = {.fd = sink->host->wake_fd, .events = POLLIN};
     int64_t most = sink->config->retain_age_ms ? 60000 : INT32_MAX;
     if (max_wait_ms >= 0 && max_wait_ms < most)
         most = max_wait_ms;

@@ -15,7 +15,8 @@ void record_init(struct record_scan *scan, uint8_t format, const struct record_l
     scan->limits = *limits;
 }
 
-/* ---- the identity ------------------------------------------------------------------------------ */
+/* ---- the identity ------------------------------------------------------------------------------
+ */
 
 static bool hex_part(const char *text, size_t len, uint64_t *value)
 {
@@ -39,8 +40,8 @@ static bool parse_lsn(const char *text, size_t len, uint64_t *position)
 {
     const char *slash = memchr(text, '/', len);
     uint64_t high, low;
-    if (!slash || !hex_part(text, (size_t)(slash - text), &high)
-        || !hex_part(slash + 1, len - (size_t)(slash - text) - 1, &low))
+    if (!slash || !hex_part(text, (size_t)(slash - text), &high) ||
+        !hex_part(slash + 1, len - (size_t)(slash - text) - 1, &low))
         return false;
     *position = high << 32 | low;
     return true;
@@ -95,13 +96,13 @@ static void end_record(struct record_scan *scan, uint64_t end)
         scan->broken = true;
         return;
     }
-    if (!scan->broken && limits->bounded
-        && leat_identity_compare(scan->identity, limits->bound) >= 0)
+    if (!scan->broken && limits->bounded &&
+        leat_identity_compare(scan->identity, limits->bound) >= 0)
         scan->broken = scan->beyond = true;
     if (scan->broken) {
         /* What was known durable can only stand behind a hole when the disk lost something. */
-        if (!scan->beyond && limits->known
-            && leat_identity_compare(scan->identity, limits->durable) <= 0)
+        if (!scan->beyond && limits->known &&
+            leat_identity_compare(scan->identity, limits->durable) <= 0)
             scan->damaged = true;
         return;
     }
@@ -111,7 +112,8 @@ static void end_record(struct record_scan *scan, uint64_t end)
     scan->end = end;
 }
 
-/* ---- lines of JSON ----------------------------------------------------------------------------- */
+/* ---- lines of JSON -----------------------------------------------------------------------------
+ */
 
 enum { LINE_START = 0, LINE_OBJECT, LINE_STRING, LINE_ESCAPE, LINE_CLOSED, LINE_BAD };
 
@@ -219,7 +221,8 @@ static void json_feed(struct record_scan *scan, const unsigned char *p, size_t l
     scan->offset = base + len;
 }
 
-/* ---- MessagePack ------------------------------------------------------------------------------- */
+/* ---- MessagePack -------------------------------------------------------------------------------
+ */
 
 enum { PACK_HEADER = 0, PACK_BAD };
 
@@ -234,8 +237,8 @@ struct pack {
 /* Bytes of the header that begins with `c`, itself included; 0: there is no such object. */
 static uint8_t pack_header_size(unsigned char c)
 {
-    static const uint8_t sizes[32] = { 1, 0, 1, 1, 2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9,
-                                       2, 3, 5, 9, 2, 2, 2, 2, 2, 2, 3, 5, 3, 5, 3, 5 };
+    static const uint8_t sizes[32] = {1, 0, 1, 1, 2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9,
+                                      2, 3, 5, 9, 2, 2, 2, 2, 2, 2, 3, 5, 3, 5, 3, 5};
     return c >= 0xc0 && c < 0xe0 ? sizes[c - 0xc0] : 1;
 }
 
@@ -249,8 +252,8 @@ static uint64_t big_endian(const uint8_t *p, int bytes)
 
 static struct pack pack_sized(const uint8_t *h)
 {
-    static const uint8_t extensions[] = { 1, 2, 4, 8, 16 };
-    struct pack pack = { .kind = PACK_NUMBER };
+    static const uint8_t extensions[] = {1, 2, 4, 8, 16};
+    struct pack pack = {.kind = PACK_NUMBER};
     uint8_t c = h[0];
     if (c >= 0xc4 && c <= 0xc6) { /* bin */
         pack.kind = PACK_BYTES;
@@ -285,7 +288,7 @@ static struct pack pack_sized(const uint8_t *h)
 static struct pack pack_decode(const uint8_t *h)
 {
     uint8_t c = h[0];
-    struct pack pack = { .kind = PACK_NUMBER, .number = (int8_t)c, .is_number = true };
+    struct pack pack = {.kind = PACK_NUMBER, .number = (int8_t)c, .is_number = true};
     if (c < 0x80 || c >= 0xe0)
         return pack;
     if (c >= 0xc0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recover.c -- see sink.h.  At start each lane's newest segment is looked at, first reading only: so
- * that damage to what was durable is found before anything is cut.  Then tails are mended, and
+ * recover.c -- see sink.h.  At start each lane's newest segment is looked at, first reading only:
+ * so that damage to what was durable is found before anything is cut.  Then tails are mended, and
  * synced before anybody is told what is held.
  */
 #include "sink.h"
@@ -30,7 +30,7 @@ struct recovery {
 static void mark_raise(struct mark *mark, leat_identity identity)
 {
     if (!mark_covers(mark, identity))
-        *mark = (struct mark){ identity, true };
+        *mark = (struct mark){identity, true};
 }
 
 static leat_status failed_on(struct recovery *recovery, const char *what, const char *name)
@@ -38,7 +38,8 @@ static leat_status failed_on(struct recovery *recovery, const char *what, const 
     return error_errno(recovery->error, what, recovery->sink->directory.path, name);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking -----------------------------------------------------------------------------------
+ */
 
 /* Scans segment i of the folder.  The next one's name says from where on it does not count. */
 static int scan_segment(struct recovery *recovery, int folder, const struct segment_name *names,
@@ -55,8 +56,7 @@ static int scan_segment(struct recovery *recovery, int folder, const struct segm
     if (fd < 0)
         return -1;
     if (tail_scan(recovery->sink->scanner, recovery->sink->io, fd, &names[i], &limits,
-                  recovery->unsynced, tail)
-        == 0)
+                  recovery->unsynced, tail) == 0)
         return fd;
     int saved = errno;
     (void)io_close(recovery->sink->io, fd);
@@ -80,7 +80,7 @@ static int look(struct recovery *recovery, int folder, const struct segment_name
             name_format(&names[i], recovery->damaged_name);
         }
         if (tail.any)
-            lane->last = (struct mark){ tail.last, true };
+            lane->last = (struct mark){tail.last, true};
     }
     if (lane->last.set)
         mark_raise(&recovery->newest, lane->last.identity);
@@ -100,8 +100,8 @@ static int visit(void *context, int folder, leat_bytes route)
     struct lane *lane = lane_make(recovery->sink, route, &reject);
     int failed = 0;
     if (!lane) {
-        recovery->status = error_set(recovery->error, LEAT_ECONFIG, EX_CONFIG,
-                                     "directory %s: %s", recovery->sink->directory.path,
+        recovery->status = error_set(recovery->error, LEAT_ECONFIG, EX_CONFIG, "directory %s: %s",
+                                     recovery->sink->directory.path,
                                      reject ? reject : "no memory for its folders");
         failed = 1;
     } else if (count && look(recovery, folder, names, count, lane) != 0) {
@@ -116,8 +116,8 @@ static int visit(void *context, int folder, leat_bytes route)
 static leat_status judge(struct recovery *recovery)
 {
     const struct record_limits *limits = &recovery->limits;
-    bool short_of = limits->known && recovery->dropping
-                    && !mark_covers(&recovery->newest, limits->durable);
+    bool short_of =
+        limits->known && recovery->dropping && !mark_covers(&recovery->newest, limits->durable);
     if (!recovery->damaged && !short_of)
         return LEAT_OK;
     return error_set(recovery->error, LEAT_EFATAL, 65,
@@ -128,16 +128,17 @@ static leat_status judge(struct recovery *recovery)
                      recovery->damaged ? recovery->damaged_name : "");
 }
 
-/* ---- mending ----------------------------------------------------------------------------------- */
+/* ---- mending -----------------------------------------------------------------------------------
+ */
 
 static void log_mended(struct recovery *recovery, const struct lane *lane, const char *name,
                        const struct tail *tail)
 {
     struct leat_sink *sink = recovery->sink;
-    const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path),
-                                  LEAT_F_STR("route", lane->route), LEAT_F_STR("segment", name),
-                                  LEAT_F_UINT("dropped_bytes", tail->size - tail->keep),
-                                  LEAT_F_UINT("kept_bytes", tail->keep) };
+    const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path),
+                                 LEAT_F_STR("route", lane->route), LEAT_F_STR("segment", name),
+                                 LEAT_F_UINT("dropped_bytes", tail->size - tail->keep),
+                                 LEAT_F_UINT("kept_bytes", tail->keep)};
     if (tail->keep < tail->size)
         sink->host->log(sink->host, LEAT_LOG_WARN, "torn tail mended", fields, 5);
     else if (tail->close_len)
@@ -151,15 +152,15 @@ static bool leave_alone(struct recovery *recovery, const char *name, const struc
     if (!tail->damaged && (tail->any || tail->overlap || tail->size == 0))
         return false;
     struct leat_sink *sink = recovery->sink;
-    const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path),
-                                  LEAT_F_STR("segment", name),
-                                  LEAT_F_UINT("whole_bytes", tail->keep) };
+    const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path),
+                                 LEAT_F_STR("segment", name),
+                                 LEAT_F_UINT("whole_bytes", tail->keep)};
     sink->host->log(sink->host, LEAT_LOG_ERROR, "a finished segment is damaged", fields, 3);
     return true;
 }
 
-/* Mends one segment; *tail is how it was found, *size how large it is now.  One that holds nothing is
- * removed: its name speaks of a record that may never come.  1: it was left alone. */
+/* Mends one segment; *tail is how it was found, *size how large it is now.  One that holds nothing
+ * is removed: its name speaks of a record that may never come.  1: it was left alone. */
 static int mend_segment(struct recovery *recovery, int folder, const struct segment_name *names,
                         size_t count, size_t i, struct tail *tail, uint64_t *size)
 {
@@ -188,11 +189,10 @@ static int mend_segment(struct recovery *recovery, int folder, const struct segm
 static void adopt(struct leat_sink *sink, struct lane *lane, const struct segment_name *name,
                   const struct tail *tail, uint64_t size)
 {
-    lane->segment = (struct segment){ .fd = -1, .name = *name, .size = size, .durable = size };
+    lane->segment = (struct segment){.fd = -1, .name = *name, .size = size, .durable = size};
     /* Another format or compression now: that goes into a segment of its own. */
-    lane->segment.usable =
-        name->format == sink->format && name->zstd == (sink->compressor != NULL);
-    lane->last = lane->durable = (struct mark){ tail->last, true };
+    lane->segment.usable = name->format == sink->format && name->zstd == (sink->compressor != NULL);
+    lane->last = lane->durable = (struct mark){tail->last, true};
 }
 
 /* From the newest segment back to the first that needs nothing done. */
@@ -200,7 +200,7 @@ static int mend_folder(struct recovery *recovery, int folder, struct lane *lane,
                        const struct segment_name *names, size_t count)
 {
     bool adopted = false;
-    lane->last = lane->durable = (struct mark){ .set = false };
+    lane->last = lane->durable = (struct mark){.set = false};
     for (size_t i = count; i-- > 0;) {
         struct tail tail;
         uint64_t size;
@@ -230,15 +230,16 @@ static leat_status mend_lane(struct recovery *recovery, struct lane *lane)
     size_t count = 0;
     leat_status status = LEAT_OK;
     int folder = directory_lane(&sink->directory, lane_route(lane), false);
-    if (folder < 0 || directory_segments(folder, &names, &count) != 0
-        || mend_folder(recovery, folder, lane, names, count) != 0)
+    if (folder < 0 || directory_segments(folder, &names, &count) != 0 ||
+        mend_folder(recovery, folder, lane, names, count) != 0)
         status = failed_on(recovery, "cannot mend", lane->route_len ? lane->route : NULL);
     free(names);
     (void)io_close(sink->io, folder);
     return status;
 }
 
-/* ---- start ------------------------------------------------------------------------------------- */
+/* ---- start -------------------------------------------------------------------------------------
+ */
 
 /* What an earlier failure of this instance left behind: bytes that read well, because they are in
  * memory, and may not be on the disk. */
@@ -253,10 +254,9 @@ static leat_status cut_untrusted(struct recovery *recovery)
             name_format(&lane->segment.name, name);
             int folder = directory_lane(&sink->directory, lane_route(lane), false);
             int fd = folder < 0 ? -1 : io_open(sink->io, folder, name, O_RDWR, 0);
-            bool failed = (folder < 0 || fd < 0) ? errno != ENOENT
-                                                 : sink->io->ftruncate(
-                                                       fd, (off_t)lane->segment.durable)
-                                                       != 0;
+            bool failed = (folder < 0 || fd < 0)
+                              ? errno != ENOENT
+                              : sink->io->ftruncate(fd, (off_t)lane->segment.durable) != 0;
             int saved = errno;
             (void)io_close(sink->io, fd);
             (void)io_close(sink->io, folder);
@@ -318,7 +318,7 @@ static void report(struct recovery *recovery, leat_sink_start *start)
 
 leat_status sink_recover(struct leat_sink *sink, leat_sink_start *start, leat_error *error)
 {
-    struct recovery recovery = { .sink = sink, .error = error };
+    struct recovery recovery = {.sink = sink, .error = error};
     recovery.limits.known = start->known != 0;
     recovery.limits.durable = start->durable;
     recovery.unsynced = (uint64_t)sink->config->max_unsynced + BATCH_SLACK;

@@ -14,8 +14,8 @@ static bool too_old(const struct leat_sink *sink, int folder, const char *name)
     struct stat st;
     struct timespec now;
     int64_t age_ms = sink->config->retain_age_ms;
-    if (age_ms == 0 || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0
-        || clock_gettime(CLOCK_REALTIME, &now) != 0)
+    if (age_ms == 0 || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) != 0)
         return false;
     return now.tv_sec - st.st_mtim.tv_sec > age_ms / 1000;
 }
@@ -31,9 +31,8 @@ static void remove_segments(struct leat_sink *sink, const struct lane *lane, int
         if (!too_many && !too_old(sink, folder, name))
             return;
         int failed = sink->io->unlinkat(folder, name, 0);
-        const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path),
-                                      LEAT_F_STR("route", lane->route),
-                                      LEAT_F_STR("segment", name) };
+        const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path),
+                                     LEAT_F_STR("route", lane->route), LEAT_F_STR("segment", name)};
         sink->host->log(sink->host, failed ? LEAT_LOG_WARN : LEAT_LOG_INFO,
                         failed ? "cannot remove an old segment" : "old segment removed", fields, 3);
         if (failed)

@@ -8,7 +8,8 @@
  *
  * WHY NOTHING STANDS TWICE.  A lane knows the identity of the last record it has written and of the
  * last that is durable.  A record that is not newer than the former is not written again, however
- * often it is offered; after a failure the file is cut back and the former falls back to the latter.
+ * often it is offered; after a failure the file is cut back and the former falls back to the
+ * latter.
  */
 #ifndef FILE_SINK_H
 #define FILE_SINK_H
@@ -53,18 +54,18 @@ struct segment {
 };
 
 struct lane {
-    struct lane *chain;                      /* of its hash */
-    struct lane *dirty_next, *touched_next;  /* lists of the sink; see there */
-    struct segment segment;                  /* the newest */
+    struct lane *chain;                     /* of its hash */
+    struct lane *dirty_next, *touched_next; /* lists of the sink; see there */
+    struct segment segment;                 /* the newest */
     struct mark last, durable;
-    uint64_t used;                           /* stamp of its last use */
-    uint32_t first_record, last_record;      /* of the batch in hand */
-    bool dirty;                              /* in the sink's list */
+    uint64_t used;                      /* stamp of its last use */
+    uint32_t first_record, last_record; /* of the batch in hand */
+    bool dirty;                         /* in the sink's list */
     bool touched;
-    bool retain;                             /* a segment was finished: look at retention */
-    bool uncut;                              /* segment.name: what is behind segment.durable could
-                                              * not be cut and must not be trusted */
-    struct tail tail;                        /* start only: of the newest segment */
+    bool retain;      /* a segment was finished: look at retention */
+    bool uncut;       /* segment.name: what is behind segment.durable could
+                       * not be cut and must not be trusted */
+    struct tail tail; /* start only: of the newest segment */
     uint32_t route_len;
     char route[];
 };
@@ -82,8 +83,8 @@ struct leat_sink {
     const struct file_config *config;
     const struct io *io;
     mode_t file_mode;
-    bool lines;      /* a newline behind each value */
-    uint8_t format;  /* SEGMENT_... */
+    bool lines;     /* a newline behind each value */
+    uint8_t format; /* SEGMENT_... */
     bool started;
     struct directory directory;
     struct compressor *compressor; /* NULL: no compression */
@@ -110,7 +111,8 @@ struct leat_sink {
     int64_t next_retain_ns;
 };
 
-/* ---- lane.c: finding and making lanes, opening and closing their files [worker] ---------------- */
+/* ---- lane.c: finding and making lanes, opening and closing their files [worker] ----------------
+ */
 
 struct lane *lane_find(struct leat_sink *sink, leat_bytes route);
 /* NULL: no memory, or more than config.max_routes (*reject says so then). */
@@ -118,16 +120,18 @@ struct lane *lane_make(struct leat_sink *sink, leat_bytes route, const char **re
 void lanes_clear(struct leat_sink *sink); /* closes and frees all; forgives */
 static inline leat_bytes lane_route(const struct lane *lane)
 {
-    return (leat_bytes){ lane->route, lane->route_len };
+    return (leat_bytes){lane->route, lane->route_len};
 }
-/* A segment that can be appended to, for a record of this identity.  0, or -1 with sink->problem. */
+/* A segment that can be appended to, for a record of this identity.  0, or -1 with sink->problem.
+ */
 int lane_prepare(struct leat_sink *sink, struct lane *lane, leat_identity first);
 /* The newest segment is done with: synced, closed, never written again.  0, or -1. */
 int lane_finish(struct leat_sink *sink, struct lane *lane);
 void lane_close(struct leat_sink *sink, struct lane *lane); /* the file; no sync */
 void lane_mark_dirty(struct leat_sink *sink, struct lane *lane);
 
-/* ---- write.c: records into segments, and what to do when that fails [worker] ------------------- */
+/* ---- write.c: records into segments, and what to do when that fails [worker] -------------------
+ */
 
 /* Writes the records of the batch in hand that are this lane's.  0, or -1 with sink->problem. */
 int lane_append(struct leat_sink *sink, struct lane *lane, const leat_batch *batch);
@@ -139,21 +143,25 @@ void sink_problem(struct leat_sink *sink, const char *what, const struct lane *l
 void sink_problem_text(struct leat_sink *sink, const char *what, const struct lane *lane,
                        const char *why);
 
-/* ---- commit.c: group commit, giving batches back [worker] -------------------------------------- */
+/* ---- commit.c: group commit, giving batches back [worker] --------------------------------------
+ */
 
 void sink_commit(struct leat_sink *sink);
 leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch);
 
-/* ---- recover.c: start [worker] ----------------------------------------------------------------- */
+/* ---- recover.c: start [worker] -----------------------------------------------------------------
+ */
 
 leat_status sink_recover(struct leat_sink *sink, leat_sink_start *start, leat_error *error);
 
-/* ---- retain.c [worker] ------------------------------------------------------------------------- */
+/* ---- retain.c [worker] -------------------------------------------------------------------------
+ */
 
 void retain_lane(struct leat_sink *sink, const struct lane *lane);
 void retain_all(struct leat_sink *sink); /* when it is time */
 
-/* ---- check.c [main] ---------------------------------------------------------------------------- */
+/* ---- check.c [main] ----------------------------------------------------------------------------
+ */
 
 void file_check(const void *config, leat_check *check);
 

@@ -59,8 +59,8 @@ static bool settled(const struct job *job)
     const struct tail *tail = job->tail;
     if (job->limits->bounded && tail->any && tail->keep == tail->size)
         return true;
-    return tail->any && !tail->damaged && job->limits->known
-           && leat_identity_compare(tail->last, job->limits->durable) <= 0;
+    return tail->any && !tail->damaged && job->limits->known &&
+           leat_identity_compare(tail->last, job->limits->durable) <= 0;
 }
 
 static int unreadable(const struct job *job)
@@ -69,7 +69,8 @@ static int unreadable(const struct job *job)
     return -1;
 }
 
-/* ---- not compressed ---------------------------------------------------------------------------- */
+/* ---- not compressed ----------------------------------------------------------------------------
+ */
 
 /* Scans from `from`, where a record begins. */
 static int scan_plain(struct job *job, uint64_t from)
@@ -119,8 +120,8 @@ static int scan_lines(struct job *job)
 {
     uint64_t size = job->tail->size, end, from;
     /* The last whole line alone. */
-    if (line_start(job, size, &end) != 0 || line_start(job, end ? end - 1 : 0, &from) != 0
-        || scan_plain(job, from) != 0)
+    if (line_start(job, size, &end) != 0 || line_start(job, end ? end - 1 : 0, &from) != 0 ||
+        scan_plain(job, from) != 0)
         return -1;
     if (from == 0 || settled(job))
         return 0;
@@ -135,7 +136,8 @@ static int scan_lines(struct job *job)
     }
 }
 
-/* ---- zstd -------------------------------------------------------------------------------------- */
+/* ---- zstd --------------------------------------------------------------------------------------
+ */
 
 struct frame_scan {
     struct xxh64 hash;
@@ -148,10 +150,10 @@ static bool feed_piece(struct job *job, const unsigned char *piece, size_t size,
                        struct frame_scan *frame)
 {
     struct tail_scanner *scanner = job->scanner;
-    ZSTD_inBuffer in = { piece, size, 0 };
+    ZSTD_inBuffer in = {piece, size, 0};
     size_t produced;
     do {
-        ZSTD_outBuffer out = { scanner->content, CHUNK, 0 };
+        ZSTD_outBuffer out = {scanner->content, CHUNK, 0};
         size_t before = in.pos;
         size_t hint = ZSTD_decompressStream(scanner->zstd, &out, &in);
         if (ZSTD_isError(hint))
@@ -182,7 +184,7 @@ static void keep_to(struct job *job, uint64_t at, bool inside, struct frame_scan
 /* An empty last block, and the checksum where the frame has one. */
 static void close_frame(struct tail *tail, const struct frame_scan *frame, const struct xxh64 *hash)
 {
-    static const uint8_t last_block[] = { 1, 0, 0 };
+    static const uint8_t last_block[] = {1, 0, 0};
     tail->close_len = 0;
     if (!frame->open)
         return;
@@ -200,9 +202,9 @@ static int scan_frames(struct job *job, uint64_t from)
 {
     struct tail_scanner *scanner = job->scanner;
     struct frame_walk walk;
-    struct frame_scan frame = { .open = false };
-    struct xxh64 kept_hash = { .total = 0 };
-    *job->tail = (struct tail){ .size = job->tail->size, .keep = from };
+    struct frame_scan frame = {.open = false};
+    struct xxh64 kept_hash = {.total = 0};
+    *job->tail = (struct tail){.size = job->tail->size, .keep = from};
     record_init(&scanner->scan, job->name->format, job->limits);
     frame_walk_init(&walk, &scanner->reader, from);
     for (;;) {
@@ -270,15 +272,16 @@ static int scan_zstd(struct job *job)
     }
 }
 
-/* ---- both -------------------------------------------------------------------------------------- */
+/* ---- both --------------------------------------------------------------------------------------
+ */
 
 int tail_scan(struct tail_scanner *scanner, const struct io *io, int fd,
               const struct segment_name *name, const struct record_limits *limits,
               uint64_t unsynced, struct tail *tail)
 {
-    struct job job = { scanner, name, limits, unsynced, tail };
+    struct job job = {scanner, name, limits, unsynced, tail};
     struct stat st;
-    *tail = (struct tail){ .size = 0 };
+    *tail = (struct tail){.size = 0};
     if (io->fstat(fd, &st) != 0)
         return -1;
     tail->size = (uint64_t)st.st_size;
@@ -299,7 +302,7 @@ int tail_mend(const struct io *io, int fd, const struct tail *tail, uint64_t *si
     if (tail->close_len) {
         uint8_t bytes[sizeof tail->close];
         memcpy(bytes, tail->close, sizeof bytes);
-        struct iovec piece = { bytes, tail->close_len };
+        struct iovec piece = {bytes, tail->close_len};
         if (io_write(io, fd, &piece, 1, tail->keep) != 0)
             return -1;
         *size = tail->keep + tail->close_len;

@@ -19,20 +19,20 @@
 #include "frame.h"
 #include "record.h"
 
-struct tail { /* Invariant: keep <= size */
-    uint64_t size; /* of the file */
-    uint64_t keep; /* bytes of it that hold whole records that count */
+struct tail {           /* Invariant: keep <= size */
+    uint64_t size;      /* of the file */
+    uint64_t keep;      /* bytes of it that hold whole records that count */
     leat_identity last; /* the highest of them; with any */
     bool any;
-    bool overlap;       /* what is cut begins with a whole record past the bound */
-    bool damaged;       /* what is cut holds a record that was known durable */
-    uint8_t close[7];   /* zstd: what ends the frame that is open at keep */
+    bool overlap;     /* what is cut begins with a whole record past the bound */
+    bool damaged;     /* what is cut holds a record that was known durable */
+    uint8_t close[7]; /* zstd: what ends the frame that is open at keep */
     uint8_t close_len;
 };
 
 struct tail_scanner; /* the memory for it */
 
-struct tail_scanner *tail_scanner_create(void); /* NULL: no memory */
+struct tail_scanner *tail_scanner_create(void);          /* NULL: no memory */
 void tail_scanner_destroy(struct tail_scanner *scanner); /* NULL is allowed */
 
 /* `unsynced`: bytes that can stand behind the last sync.  0; or -1 with errno: a read failed. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * write.c -- see sink.h.  Records that lie side by side in memory are written as one piece, straight
- * from the batch; nothing is copied here.
+ * write.c -- see sink.h.  Records that lie side by side in memory are written as one piece,
+ * straight from the batch; nothing is copied here.
  *
- * WHEN IT FAILS.  A write that fails is cut back to the last whole record, and tried again later: on
- * a full disk that is all there is to do.  A sync that fails is another matter: the kernel may have
- * dropped the pages and will call the next sync a success.  So that file is never synced again: it is
- * cut back to what an earlier sync confirmed and closed, and what comes next goes to a new segment.
+ * WHEN IT FAILS.  A write that fails is cut back to the last whole record, and tried again later:
+ * on a full disk that is all there is to do.  A sync that fails is another matter: the kernel may
+ * have dropped the pages and will call the next sync a success.  So that file is never synced
+ * again: it is cut back to what an earlier sync confirmed and closed, and what comes next goes to a
+ * new segment.
  */
 #include "sink.h"
 
@@ -14,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- telling ----------------------------------------------------------------------------------- */
+/* ---- telling -----------------------------------------------------------------------------------
+ */
 
 void sink_problem_text(struct leat_sink *sink, const char *what, const struct lane *lane,
                        const char *why)
@@ -29,14 +31,14 @@ void sink_problem_text(struct leat_sink *sink, const char *what, const struct la
     if (sink->failing)
         return;
     sink->failing = true;
-    const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path),
-                                  LEAT_F_STR("error", sink->problem.text) };
+    const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path),
+                                 LEAT_F_STR("error", sink->problem.text)};
     sink->host->log(sink->host, LEAT_LOG_ERROR, "cannot write, will try again", fields, 2);
 }
 
 void sink_problem(struct leat_sink *sink, const char *what, const struct lane *lane)
 {
-    leat_error error = { .size = sizeof error };
+    leat_error error = {.size = sizeof error};
     if (sink->problem.status != LEAT_OK) {
         sink_problem_text(sink, what, lane, "");
         return;
@@ -56,7 +58,8 @@ void sink_problem(struct leat_sink *sink, const char *what, const struct lane *l
     sink_problem_text(sink, what, lane, "");
 }
 
-/* ---- taking back ------------------------------------------------------------------------------- */
+/* ---- taking back -------------------------------------------------------------------------------
+ */
 
 static void drop_frame(struct leat_sink *sink, const struct lane *lane)
 {
@@ -70,10 +73,10 @@ static void log_abandoned(struct leat_sink *sink, const struct lane *lane, bool 
 {
     char name[SEGMENT_NAME_MAX];
     name_format(&lane->segment.name, name);
-    const leat_field fields[] = { LEAT_F_STR("directory", sink->directory.path),
-                                  LEAT_F_STR("route", lane->route), LEAT_F_STR("segment", name),
-                                  LEAT_F_UINT("durable_bytes", lane->segment.durable),
-                                  LEAT_F_STR("cut", cut ? "yes" : "no") };
+    const leat_field fields[] = {LEAT_F_STR("directory", sink->directory.path),
+                                 LEAT_F_STR("route", lane->route), LEAT_F_STR("segment", name),
+                                 LEAT_F_UINT("durable_bytes", lane->segment.durable),
+                                 LEAT_F_STR("cut", cut ? "yes" : "no")};
     sink->host->log(sink->host, LEAT_LOG_ERROR, "segment abandoned, a new one follows", fields, 5);
 }
 
@@ -83,9 +86,9 @@ static void close_last_frame(struct leat_sink *sink, const struct segment *segme
 {
     struct tail tail;
     uint64_t size;
-    struct record_limits limits = { .known = false };
-    if (tail_scan(sink->scanner, sink->io, segment->fd, &segment->name, &limits, 0, &tail) == 0
-        && tail.keep == segment->durable)
+    struct record_limits limits = {.known = false};
+    if (tail_scan(sink->scanner, sink->io, segment->fd, &segment->name, &limits, 0, &tail) == 0 &&
+        tail.keep == segment->durable)
         (void)tail_mend(sink->io, segment->fd, &tail, &size);
 }
 
@@ -135,14 +138,15 @@ static void lane_cut_back(struct leat_sink *sink, struct lane *lane)
         segment->size = to;
 }
 
-/* ---- making durable ---------------------------------------------------------------------------- */
+/* ---- making durable ----------------------------------------------------------------------------
+ */
 
 static int flush_frame(struct leat_sink *sink, struct lane *lane, bool end)
 {
     if (sink->compressing != lane)
         return 0;
     end = end || compressor_frame_full(sink->compressor);
-    struct compress_target target = { sink->io, lane->segment.fd, lane->segment.size };
+    struct compress_target target = {sink->io, lane->segment.fd, lane->segment.size};
     int failed = compressor_flush(sink->compressor, &target, end);
     lane->segment.size = target.size;
     if (failed) {
@@ -217,7 +221,8 @@ int lane_sync(struct leat_sink *sink, struct lane *lane, bool end_frame)
     return 0;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 struct run { /* records on their way into one segment */
     struct iovec pieces[PIECES_MAX];
@@ -228,11 +233,11 @@ struct run { /* records on their way into one segment */
 
 static int run_compress(struct leat_sink *sink, struct lane *lane, struct run *run)
 {
-    if (sink->compressing && sink->compressing != lane
-        && flush_frame(sink, sink->compressing, true) != 0)
+    if (sink->compressing && sink->compressing != lane &&
+        flush_frame(sink, sink->compressing, true) != 0)
         return -1;
     sink->compressing = lane;
-    struct compress_target target = { sink->io, lane->segment.fd, lane->segment.size };
+    struct compress_target target = {sink->io, lane->segment.fd, lane->segment.size};
     int failed = compressor_add(sink->compressor, &target, run->pieces, run->count);
     lane->segment.size = target.size;
     return failed;
@@ -258,7 +263,7 @@ static int run_write(struct leat_sink *sink, struct lane *lane, struct run *run)
         lane_cut_back(sink, lane);
         return -1;
     }
-    lane->last = (struct mark){ run->last, true };
+    lane->last = (struct mark){run->last, true};
     sink->unsynced += run->bytes;
     run->count = 0;
     run->bytes = 0;
@@ -275,7 +280,7 @@ static bool run_add(struct run *run, const leat_record *record, bool lines)
     } else {
         if (run->count == PIECES_MAX)
             return false;
-        run->pieces[run->count++] = (struct iovec){ (void *)(uintptr_t)record->value.ptr, len };
+        run->pieces[run->count++] = (struct iovec){(void *)(uintptr_t)record->value.ptr, len};
     }
     run->bytes += len;
     run->last = record->identity;
@@ -296,20 +301,19 @@ static bool must_rotate(const struct leat_sink *sink, const struct lane *lane,
     leat_identity last = run->count ? run->last : lane->last.identity;
     if (last.position == position && (run->count || lane->last.set))
         return size / 2 >= limit;
-    return size >= limit
-           || (config->rotate_age_ms
-               && (now - segment->begun_ns) / 1000000 >= config->rotate_age_ms);
+    return size >= limit ||
+           (config->rotate_age_ms && (now - segment->begun_ns) / 1000000 >= config->rotate_age_ms);
 }
 
 static int lane_add(struct leat_sink *sink, struct lane *lane, struct run *run,
                     const leat_record *record, int64_t now)
 {
-    if (lane->segment.usable && lane->segment.fd >= 0
-        && must_rotate(sink, lane, run, record->identity.position, now))
+    if (lane->segment.usable && lane->segment.fd >= 0 &&
+        must_rotate(sink, lane, run, record->identity.position, now))
         if (run_write(sink, lane, run) != 0 || lane_finish(sink, lane) != 0)
             return -1;
-    if ((lane->segment.fd < 0 || lane->segment.torn)
-        && lane_prepare(sink, lane, record->identity) != 0)
+    if ((lane->segment.fd < 0 || lane->segment.torn) &&
+        lane_prepare(sink, lane, record->identity) != 0)
         return -1;
     if (run_add(run, record, sink->lines))
         return 0;
@@ -321,13 +325,13 @@ static int lane_add(struct leat_sink *sink, struct lane *lane, struct run *run,
 
 int lane_append(struct leat_sink *sink, struct lane *lane, const leat_batch *batch)
 {
-    struct run run = { .count = 0 };
+    struct run run = {.count = 0};
     int64_t now = sink->host->now_ns(sink->host);
     lane->used = ++sink->stamp;
     for (uint32_t i = lane->first_record;; i = sink->next ? sink->next[i] : i + 1) {
         const leat_record *record = leat_batch_at(batch, i);
-        if (!mark_covers(&lane->last, record->identity)
-            && lane_add(sink, lane, &run, record, now) != 0)
+        if (!mark_covers(&lane->last, record->identity) &&
+            lane_add(sink, lane, &run, record, now) != 0)
             return -1;
         if (i == lane->last_record)
             break;

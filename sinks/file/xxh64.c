@@ -79,8 +79,8 @@ static uint64_t converge(const struct xxh64 *hash)
 {
     if (hash->total < 32)
         return PRIME5;
-    uint64_t value = rotate(hash->lanes[0], 1) + rotate(hash->lanes[1], 7)
-                     + rotate(hash->lanes[2], 12) + rotate(hash->lanes[3], 18);
+    uint64_t value = rotate(hash->lanes[0], 1) + rotate(hash->lanes[1], 7) +
+                     rotate(hash->lanes[2], 12) + rotate(hash->lanes[3], 18);
     for (int i = 0; i < 4; i++)
         value = (value ^ one_round(0, hash->lanes[i])) * PRIME1 + PRIME4;
     return value;
