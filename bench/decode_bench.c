@@ -2,7 +2,7 @@
  *
  * decode_bench.c -- nanoseconds a message in the pgoutput decoder alone.
  *
- *   ninja -C build/release decode_bench && build/release/bench/decode_bench [MILLIONS]
+ *   ninja -C build/release decode_bench && build/release/bench/decode_bench [MILLIONS [WORD]]
  *
  * CPU time, the best of ROUNDS, so that a busy machine does not show.  The host is the least that
  * can be: two slabs in turns, so the memory is as warm as a pool that keeps up.  Each line is one
@@ -91,7 +91,7 @@ static leat_status no_relation(void *context, uint32_t oid, struct relation_info
 
 static void feed(struct bench_host *bench, const struct wire *wire)
 {
-    leat_error error = {.size = sizeof(error)};
+    static leat_error error = {.size = sizeof(error)};
     leat_status status = decoder_feed(bench->decoder, wire->bytes, wire->len, &error);
     if (status == LEAT_AGAIN)
         status = decoder_feed(bench->decoder, wire->bytes, wire->len, &error);
@@ -211,6 +211,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         double best = 1e12;
         size_t bytes = 0;
+        if (argc > 2 && !strstr(shapes[i].name, argv[2]))
+            continue;
         for (int round = 0; round < ROUNDS; round++) {
             double ns = run(&bench, &shapes[i], &lsn, rows / ROUNDS, &bytes);
             best = ns < best ? ns : best;

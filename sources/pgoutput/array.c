@@ -39,6 +39,16 @@ static void skip_bounds(struct nest *nest, struct layer *layer)
 static void element(struct nest *nest, const struct type *type, struct layer *layer)
 {
     struct layer inner;
+    bool quoted;
+    size_t len;
+    const char *span = layer_span(layer, type->delimiter, &len, &quoted);
+    if (span) {
+        if (!quoted && len == 4 && !memcmp(span, "NULL", 4))
+            out_put(nest->out, "null", 4);
+        else
+            nest_span(nest, type->element, span, len);
+        return;
+    }
     if (layer_peek(layer) == '"') {
         (void)layer_get(layer);
         inner = layer_array_quoted(layer);

@@ -4,6 +4,7 @@
  */
 #include "json_compact.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,19 +193,24 @@ static bool in_literal(struct json_compact *json, char c)
     return true;
 }
 
-/* How many of n bytes stand for themselves in a string. */
+/* How many of n bytes stand for themselves in a string.  Eight at a time: the lowest top bit that a
+ * subtraction leaves is true, those above it may be borrowed. */
 static size_t plain_run(const char *p, size_t n)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
     size_t i = 0;
     for (; n - i >= 8; i += 8) {
-        uint64_t w, quote, slash, low;
+        uint64_t w, quote, slash, found;
         memcpy(&w, p + i, 8);
+        w = le64toh(w);
         quote = w ^ ones * '"';
         slash = w ^ ones * '\\';
-        low = (w - ones * 0x20) & ~w;
-        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) | low) & tops)
-            break;
+        found = (quote - ones) & ~quote;
+        found |= (slash - ones) & ~slash;
+        found |= (w - ones * 0x20) & ~w;
+        found &= tops;
+        if (found)
+            return i + (size_t)__builtin_ctzll(found) / 8;
     }
     while (i < n && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
         i++;
@@ -212,7 +218,8 @@ static size_t plain_run(const char *p, size_t n)
 }
 
 /* One byte outside of the plain part of a string. */
-static bool step(struct json_compact *json, char c, bool *keep)
+static inline __attribute__((always_inline)) bool step(struct json_compact *json, char c,
+                                                       bool *keep)
 {
     bool ended;
     *keep = true;
@@ -267,12 +274,13 @@ static bool step(struct json_compact *json, char c, bool *keep)
 
 size_t json_compact_feed(struct json_compact *json, const char *src, size_t n, char *dst)
 {
+    struct json_compact now = *json; /* in registers */
     size_t kept = 0;
     for (size_t i = 0; i < n;) {
         bool keep;
-        if (json->state == STRING) {
+        if (now.state == STRING) {
             size_t run = plain_run(src + i, n - i);
-            if (dst && run)
+            if (dst && run && dst + kept != src + i)
                 memmove(dst + kept, src + i, run);
             kept += run;
             i += run;
@@ -280,7 +288,9 @@ size_t json_compact_feed(struct json_compact *json, const char *src, size_t n, c
                 break;
         }
         char c = src[i++];
-        if (!step(json, c, &keep))
+        if (c == ' ' && now.state < STRING)
+            continue;
+        if (!step(&now, c, &keep))
             return JSON_INVALID;
         if (!keep)
             continue;
@@ -288,6 +298,7 @@ size_t json_compact_feed(struct json_compact *json, const char *src, size_t n, c
             dst[kept] = c;
         kept++;
     }
+    *json = now;
     return kept;
 }
 

@@ -167,6 +167,23 @@ size_t layer_run(struct layer *layer, const char **run)
     return (size_t)(p - *run);
 }
 
+const char *layer_span(struct layer *outer, char delimiter, size_t *len, bool *quoted)
+{
+    const char *p = outer->at, *from;
+    if (outer->mode != LAYER_RAW || p == outer->end)
+        return NULL;
+    *quoted = *p == '"';
+    from = p += *quoted;
+    while (p < outer->end && *p != '"' && *p != '\\' &&
+           (*quoted || (*p != delimiter && *p != '}' && *p != '{')))
+        p++;
+    if (p == outer->end || (*quoted ? *p != '"' : (*p != delimiter && *p != '}') || p == from))
+        return NULL;
+    *len = (size_t)(p - from);
+    outer->at = p + *quoted;
+    return from;
+}
+
 bool layer_is_null(struct layer *layer)
 {
     static const char word[4] = {'N', 'U', 'L', 'L'};

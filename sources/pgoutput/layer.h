@@ -53,6 +53,10 @@ bool layer_expect(struct layer *layer, char c);
 /* The characters that can be had at once, as they lie in memory; takes them.  0: use layer_get. */
 size_t layer_run(struct layer *layer, const char **run);
 
+/* An element of an array that lies in memory as it is, whole: an outer layer that is RAW stands in
+ * front of it, and behind it afterwards.  NULL where it is not so; nothing has been taken then. */
+const char *layer_span(struct layer *outer, char delimiter, size_t *len, bool *quoted);
+
 /* True, and nothing is left, when a bare element is the word NULL; else nothing has been taken. */
 bool layer_is_null(struct layer *layer);
 

@@ -222,11 +222,38 @@ void nest_value(struct nest *nest, const struct type *type, struct layer *layer)
     }
 }
 
+void nest_span(struct nest *nest, const struct type *type, const char *p, size_t len)
+{
+    struct layer layer;
+    switch (type->convert) {
+    case CONVERT_TEXT:
+    case CONVERT_PLAIN:
+        out_char(nest->out, '"');
+        put_run(nest->out, p, len);
+        out_char(nest->out, '"');
+        return;
+    case CONVERT_INT:
+    case CONVERT_INT8:
+    case CONVERT_FLOAT:
+    case CONVERT_DECIMAL:
+        if (scalar_is_number(p, len)) {
+            out_put(nest->out, p, len);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    layer = layer_raw(p, len, &nest->bad);
+    nest_value(nest, type, &layer);
+    if (!nest->bad && layer_get(&layer) != LAYER_END)
+        nest->bad = true;
+}
+
 bool nested_write(struct out *out, struct json_compact *json, const struct type *type,
                   const char *p, size_t len)
 {
     struct nest nest = {out, json, false};
-    struct layer layer = layer_raw(p, len, &nest.bad);
-    nest_value(&nest, type, &layer);
-    return !nest.bad && layer_get(&layer) == LAYER_END;
+    nest_span(&nest, type, p, len);
+    return !nest.bad;
 }

@@ -24,6 +24,8 @@ struct nest {
 
 /* The rest of the layer as a value of the type. */
 void nest_value(struct nest *nest, const struct type *type, struct layer *layer);
+/* The same for a text that needs no unquoting and lies in memory. */
+void nest_span(struct nest *nest, const struct type *type, const char *p, size_t len);
 void nest_text(struct nest *nest, struct layer *layer);
 void nest_array(struct nest *nest, const struct type *type, struct layer *layer);
 void nest_composite(struct nest *nest, const struct type *type, struct layer *layer);

@@ -60,23 +60,29 @@ bool scalar_is_unbounded(const char *p, size_t len)
            (len == 9 && !memcmp(p, "-Infinity", 9));
 }
 
-bool scalar_is_plain(const char *p, size_t len)
+/* Eight bytes that are printable ASCII without quote or backslash.  Where none of them has its top
+ * bit set, a difference has one only for what is looked for, or above such a byte. */
+static bool plain_word(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    size_t i = 0;
-    for (; len - i >= 8; i += 8) {
-        uint64_t w, quote, slash, low, del;
-        memcpy(&w, p + i, 8);
-        quote = w ^ ones * '"';
-        slash = w ^ ones * '\\';
-        del = w ^ ones * 0x7f;
-        low = w - ones * 0x20;
-        /* What sets a top bit here may be a false alarm by a borrow from the byte below: the loop
-         * behind decides. */
-        if (((quote - ones) | (slash - ones) | (del - ones) | low | w) & tops)
-            break;
+    uint64_t w, quote, slash, del;
+    memcpy(&w, p, 8);
+    quote = w ^ ones * '"';
+    slash = w ^ ones * '\\';
+    del = w ^ ones * 0x7f;
+    return !(((quote - ones) | (slash - ones) | (del - ones) | (w - ones * 0x20) | w) & tops);
+}
+
+bool scalar_is_plain(const char *p, size_t len)
+{
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            if (!plain_word(p + i))
+                return false;
+        }
+        return plain_word(p + len - 8);
     }
-    for (; i < len; i++) {
+    for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)p[i];
         if (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
             return false;
@@ -92,10 +98,25 @@ static size_t find_zone(const char *p, size_t from, size_t end)
     return from < end && (p[from] == '+' || p[from] == '-') ? from : end;
 }
 
+/* 2026-11-22 10:00:00.123456+00: four digits of a year, hours alone of a zone. */
+static bool has_usual_form(const char *p, size_t len)
+{
+    return len >= 22 && p[10] == ' ' && is_digit(p[11]) &&
+           (p[len - 3] == '+' || p[len - 3] == '-') && is_digit(p[len - 1]);
+}
+
 char *scalar_timestamp(char *p, size_t *len, bool zone)
 {
-    char *space = memchr(p, ' ', *len);
+    char *space;
     size_t at, tail;
+    if (zone && has_usual_form(p, *len)) {
+        memmove(p - 3, p, *len);
+        p[7] = 'T';
+        memcpy(p - 3 + *len, ":00", 3);
+        *len += 3;
+        return p - 3;
+    }
+    space = memchr(p, ' ', *len);
     if (!space || (size_t)(space - p) + 1 >= *len || !is_digit(space[1]))
         return p;
     *space = 'T';
