@@ -66,10 +66,8 @@ leat_status feed_too_big(const struct feed *feed, const leat_relation *relation,
     }
     (void)snprintf(reason, sizeof(reason), "%.150s", error->text);
     error->status = LEAT_EREJECT;
-    (void)snprintf(
-        error->text, sizeof(error->text),
-        "%s at %X/%X, %zu bytes as sent, needs %zu bytes in one batch and can never fit: "
-        "%s; raise `memory` so that this fits",
-        what, (unsigned)(lsn >> 32), (unsigned)lsn, feed->size, room, reason);
+    (void)snprintf(error->text, sizeof(error->text),
+                   "%s at %X/%X (%zu bytes as sent, %zu in memory) can never fit: %s", what,
+                   (unsigned)(lsn >> 32), (unsigned)lsn, feed->size, room, reason);
     return LEAT_EREJECT;
 }
