@@ -76,12 +76,13 @@ void decoder_destroy(struct decoder *decoder); /* NULL is allowed; frees all rel
 void decoder_begin_stream(struct decoder *decoder);
 
 /* One pgoutput message.  OK: taken.  AGAIN: nothing was taken, no memory: feed the same again after
- * a wake-up (the open batch has been published).  ERETRY: the catalogue, see above, nothing taken.
+ * a wake-up (the open batch has been published, if it held a change).  ERETRY: the catalogue, see above, nothing taken.
  * EREJECT: a row that can never fit: error names table, LSN, size and what to do.  EFATAL: the
  * message is not pgoutput (offset and first 32 bytes in hex): end the connection. */
 leat_status decoder_feed(struct decoder *decoder, const char *message, size_t size, leat_error *error);
 
-/* Publishes what is open, if there is anything.  */
+/* Publishes what is open, if there is anything.  Its safe position is the end of the last whole
+ * transaction; a Commit that finds nothing open tells the host's idle_position by itself. */
 void decoder_flush(struct decoder *decoder);
 
 /* True when the open batch holds something, and when its first change was taken (now_ns). */
