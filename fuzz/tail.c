@@ -52,7 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t mended;
     scan(scanner, fd, &name, &limits, &first);
     must(tail_mend(&io_real, fd, &first, &mended) == 0, "mending");
-    limits.bounded = false;
     scan(scanner, fd, &name, &limits, &second);
     must(second.size == mended, "the size that mending says");
     must(!first.any || second.any, "mending loses all records");
