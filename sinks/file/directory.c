@@ -56,7 +56,9 @@ static leat_status lock_check_owner(struct directory *directory, const char *nam
     if (!end) /* new, or torn while it was: then nothing was ever written beside it */
         return lock_write(directory, name_space, error);
     *end = '\0';
-    if (strncmp(owner, name_space, LOCK_TEXT - PID_DIGITS - 3) != 0)
+    if (!*name_space) /* the host does not know yet: then what is written stays */
+        return lock_write(directory, owner, error);
+    if (*owner && strncmp(owner, name_space, LOCK_TEXT - PID_DIGITS - 3) != 0)
         return error_set(error, LEAT_ECONFIG, EX_CONFIG,
                          "directory %s holds the records of \"%.100s\", not of \"%.100s\": give "
                          "each stream a directory of its own",

@@ -289,6 +289,11 @@ static void records_of_another_stream_are_refused(void **state)
     fixture->start.name_space = "other";
     assert_int_equal(sink_try(fixture), LEAT_ECONFIG);
     assert_non_null(strstr(fixture->error.text, "\"slot\""));
+    fixture->start.name_space = ""; /* a host that does not know yet neither asks nor forgets */
+    sink_up(fixture);
+    sink_down(fixture, 0);
+    fixture->start.name_space = "other";
+    assert_int_equal(sink_try(fixture), LEAT_ECONFIG);
     fixture->start.name_space = "slot";
     sink_up(fixture);
 }
