@@ -291,8 +291,8 @@ class Replayed:
         postgres = Postgres(self.folder)
         self.tool = BUILD / "tests" / "replay_walsender"
         try:
-            postgres.execute(f"create table t ({COLUMNS}); create publication bench for table t; "
-                             "select pg_create_logical_replication_slot('replay', 'pgoutput')")
+            postgres.execute(f"create table t ({COLUMNS}); create publication bench for table t")
+            postgres.execute("select pg_create_logical_replication_slot('replay', 'pgoutput')")
             fill(postgres, "t", rows, transactions_of)
             subprocess.run([self.tool, "record", self.folder / "stream", postgres.dsn() + " replication=database",
                             "replay", "bench", str(rows)], check=True, stdout=subprocess.DEVNULL)

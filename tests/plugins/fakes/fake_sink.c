@@ -3,7 +3,9 @@
  * fake_sink.c -- a sink plugin for tests that behaves as badly as it is told to.
  *
  * It appends each record's identity, once it calls it durable, to the file `log`.  Results are given
- * by a thread of its own, as client libraries do.  On start it can say what it holds (`holds`).
+ * by a thread of its own, as client libraries do.  On start it says what the file holds (`holds`); in
+ * the mode `forget` it goes down once and has then lost the last `every` records, like a server that
+ * had not synced.
  */
 #include <leat/plugin.h>
 
@@ -15,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE };
-static const char *const modes[] = {"ok",    "slow",  "fail",   "down",   "out_of_order",
-                                    "twice", "never", "reject", "refuse", NULL};
+enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE, FORGET };
+static const char *const modes[] = {"ok",    "slow",  "fail",   "down",   "out_of_order", "twice",
+                                    "never", "reject", "refuse", "forget", NULL};
 
 struct options {
     const char *log;
@@ -45,6 +47,7 @@ struct leat_sink {
     bool failing;               /* under lock: everything lent goes back with ERETRY */
     leat_identity failed;       /* under lock: the first record that was not taken; 0: none */
     bool quit, running, down;   /* under lock */
+    bool forgot;                /* under lock: it has lost once what it was to lose */
     leat_identity last;         /* under lock */
     bool any;
     uint32_t polls;
@@ -105,7 +108,8 @@ static void answer(leat_sink *sink)
     } else if (sink->options->mode == REJECT && misbehaves(sink)) {
         sink->failing = true;
         give_back(sink, 0, LEAT_EREJECT, records / 2);
-    } else if (sink->options->mode == DOWN && misbehaves(sink)) {
+    } else if ((sink->options->mode == DOWN && misbehaves(sink))
+               || (sink->options->mode == FORGET && !sink->forgot && sink->done > 20)) {
         sink->down = true;
         sink->done++;
         sink->host->wake(sink->host);
@@ -158,12 +162,46 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     return sink->log ? LEAT_OK : LEAT_ECONFIG;
 }
 
+/* Cuts a torn last line, in the mode `forget` after a fall also the last `every` lines, and finds the
+ * identity of the last one left. */
+static bool mend_log(leat_sink *sink)
+{
+    FILE *in = fopen(sink->options->log, "r");
+    long keep[4096] = {0}, end = 0;
+    leat_identity last[4096] = {{0, 0}};
+    char line[256];
+    uint64_t lines = 0, lost = 0;
+
+    if (!in)
+        return true;
+    while (fgets(line, sizeof line, in) && strchr(line, '\n')) {
+        unsigned long long position;
+        long long seq;
+        if (sscanf(line, "%llu %lld", &position, &seq) != 2)
+            break;
+        end = ftell(in);
+        keep[lines % 4096] = end;
+        last[lines++ % 4096] = (leat_identity){position, seq};
+    }
+    (void)fclose(in);
+    if (sink->options->mode == FORGET && sink->down)
+        lost = (uint64_t)sink->options->every;
+    if (lost >= lines || lost >= 4096)
+        return lines == 0;
+    sink->any = true;
+    sink->last = last[(lines - lost - 1) % 4096];
+    return truncate(sink->options->log, lost ? keep[(lines - lost - 1) % 4096] : end) == 0;
+}
+
 static leat_status fake_start(leat_sink *sink, leat_sink_start *start, leat_error *error)
 {
     if (sink->options->mode == REFUSE) {
         (void)snprintf(error->text, sizeof error->text, "refused as told");
         return LEAT_ECONFIG;
     }
+    if (!mend_log(sink))
+        return LEAT_EFATAL;
+    sink->forgot = sink->forgot || sink->down;
     sink->quit = sink->down = sink->failing = false;
     sink->failed.position = 0;
     if (sink->options->holds) {
