@@ -76,6 +76,7 @@ static leat_status file_create(const leat_host *host, const void *config, leat_s
     sink->config = config;
     const struct io *io = host->extension ? host->extension(host, IO_EXTENSION) : NULL;
     sink->io = io ? io : &io_real;
+    sink->stages = host->extension ? host->extension(host, LEAT_EXTENSION_STAGES) : NULL;
     sink->directory = (struct directory){.fd = -1, .lock = -1};
     sink->problem.size = sizeof sink->problem;
     if (!file_mode_parse(sink->config->file_mode, &sink->file_mode))

@@ -82,6 +82,7 @@ struct leat_sink {
     const leat_host *host;
     const struct file_config *config;
     const struct io *io;
+    const leat_stages *stages; /* NULL but in a debug build */
     mode_t file_mode;
     bool lines;     /* a newline behind each value */
     uint8_t format; /* SEGMENT_... */
@@ -138,6 +139,13 @@ int lane_append(struct leat_sink *sink, struct lane *lane, const leat_batch *bat
 /* Makes durable what was written.  0, or -1 with sink->problem; then it is no longer there. */
 int lane_sync(struct leat_sink *sink, struct lane *lane, bool end_frame);
 /* Notes what failed (errno) unless something is noted already, and says it in the log once. */
+/* A named stage at which a test may have the daemon die. */
+static inline void sink_stage(const struct leat_sink *sink, const char *stage)
+{
+    if (sink->stages)
+        sink->stages->pass(stage);
+}
+
 void sink_problem(struct leat_sink *sink, const char *what, const struct lane *lane);
 /* The same with a text. */
 void sink_problem_text(struct leat_sink *sink, const char *what, const struct lane *lane,

@@ -211,10 +211,12 @@ int lane_sync(struct leat_sink *sink, struct lane *lane, bool end_frame)
         return -1;
     if (segment->size == segment->durable && !segment->fresh)
         return 0;
+    sink_stage(sink, "sink_written");
     if (sync_segment(sink, lane) != 0) {
         lane_abandon(sink, lane);
         return -1;
     }
+    sink_stage(sink, "sink_synced");
     segment->fresh = false;
     segment->durable = segment->size;
     lane->durable = lane->last;
