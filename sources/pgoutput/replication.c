@@ -256,6 +256,9 @@ static leat_status drain(leat_source *source, size_t *bytes, bool *more, bool *s
             looked = false;
             *bytes += (size_t)size;
             leat_status status = take_or_hold(source, data, size, error);
+            /* The open batch was full and has been published: the next one may have room. */
+            if (status == LEAT_AGAIN)
+                status = replication_offer(source, error);
             /* Not the pipeline's end: the connection's.  The text says what came. */
             if (status == LEAT_EFATAL) {
                 *server_error = true;

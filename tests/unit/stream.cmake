@@ -13,3 +13,7 @@ set_tests_properties(stream_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 add_executable(stream_speed ${CMAKE_CURRENT_LIST_DIR}/stream/stream_speed.c)
 target_link_libraries(stream_speed PRIVATE stream_fixture)
 set_target_properties(stream_speed PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
+leat_add_test(stream_replay SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_replay.c LIBS stream_fixture)
+target_compile_definitions(test_stream_replay PRIVATE REPLAY_WALSENDER="$<TARGET_FILE:replay_walsender>")
+add_dependencies(test_stream_replay replay_walsender)
