@@ -3,7 +3,6 @@
  * check.c -- `leat check`: tries what the configuration names and changes nothing.  [main]
  */
 #include "sink.h"
-#include "url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,38 +130,34 @@ static void check_stream(struct findings *f, int64_t hold_option_ms)
     check_durability(f, hold_option_ms);
 }
 
-static void check_server(struct findings *f, struct client *client, size_t index, bool *reached,
-                         int64_t hold_option_ms)
+/* True when the server was reached. */
+static bool check_server(struct findings *f, struct client *client, size_t index, bool look,
+                         bool last, int64_t hold_option_ms)
 {
     leat_error error = {.size = sizeof error};
-    struct url url;
     leat_status status = client_open(client, index, &error);
-    bool first = !*reached;
-    if (!status) {
+    bool reached = status == LEAT_OK;
+    if (reached) {
         SAY(f, "server %s, version %s, max_payload %llu%s", client->server, client->info.version,
             (unsigned long long)client->info.max_payload, client->socket.ssl ? ", TLS" : "");
         report(f, LEAT_FINDING_OK, 0, NULL);
-        *reached = true;
-        if (first)
+        if (look)
             status = stream_read(client, f->info, 2000, &error);
-        if (first && !status)
+        if (look && !status)
             check_stream(f, hold_option_ms);
     }
     if (status) {
+        /* One server of several that does not answer is what several are for. */
         bool login = strstr(error.text, "uthoriz") || strstr(error.text, "uthentic");
+        bool bad = status == LEAT_ECONFIG || reached || (look && last);
         SAY(f, "%s", error.text);
-        report(f, status == LEAT_ECONFIG || first ? LEAT_FINDING_ERROR : LEAT_FINDING_WARNING,
+        report(f, bad ? LEAT_FINDING_ERROR : LEAT_FINDING_WARNING,
                status == LEAT_ECONFIG ? EX_CONFIG_
                : login                ? EX_NOPERM_
                                       : EX_UNAVAILABLE_,
                NULL);
     }
-    if (url_parse(f->options->url.items[index], &url) == NULL && url.has_user &&
-        !client->socket.ssl)
-        (void)snprintf(f->text, sizeof f->text, "the login to %s:%s goes over the wire in clear",
-                       url.host, url.port),
-            report(f, LEAT_FINDING_NOTE, 0, "use tls://");
-    explicit_bzero(&url, sizeof url);
+    return reached;
 }
 
 void sink_check(const void *config, leat_check *check)
@@ -185,7 +180,7 @@ void sink_check(const void *config, leat_check *check)
     if (f.info && client_init(&client, &options, "leat check")) {
         client.events = (struct client_events){NULL, ignore_message, ignore_denied};
         for (size_t i = 0; i < options.url.count; i++)
-            check_server(&f, &client, i, &reached, hold_ms);
+            reached |= check_server(&f, &client, i, !reached, i + 1 == options.url.count, hold_ms);
     }
     client_fini(&client);
     free(f.info);

@@ -71,6 +71,10 @@ void sink_message(void *context, char kind, uint64_t number, const struct wire_e
         take_ack(sink, kind, number, event);
     else if (kind == 'g')
         tail_answer(sink->tail, number, event);
+    else if (kind == 'f' && wire_status(event->headers) == 503)
+        sink->fence_free |= number == sink->fence_asked;
+    else if (kind == 'f')
+        sink->fence_rival = true;
     else if (kind == '!')
         (void)client_answer(&sink->client, event->reply, (leat_bytes){"alive", 5});
 }

@@ -186,6 +186,10 @@ bool message_write(struct publisher *publisher, const struct message *message)
 /* ---- one record, one message ------------------------------------------------------------------
  */
 
+/* Each message asks for an answer of its own, also with dedupe: sequence, where the server stores
+ * one only behind the one before it: when somebody else writes one message in between, ours is
+ * refused and the one behind it is stored, so an answer to the later says nothing of the earlier.
+ */
 static bool send_single(struct publisher *publisher, struct place place)
 {
     struct window *window = publisher->window;
@@ -200,12 +204,12 @@ static bool send_single(struct publisher *publisher, struct place place)
         !message_write(publisher, &message))
         return false;
     publisher->sequence++;
+    window_pass(window, window->next_message);
     (void)window_launch(window, &(struct flight){.first = place,
                                                  .last = place,
                                                  .bytes = (uint32_t)record->value.len,
                                                  .messages = 1,
                                                  .expected = publisher->sequence});
-    window_pass(window, window->next_message - 1);
     return true;
 }
 

@@ -31,7 +31,9 @@ struct leat_sink {
     char alive[256];      /* the subject on which a living connection of ours answers */
     size_t url_index;     /* the next to try */
     int64_t fence_end_ms; /* 0: not begun */
-    bool denied;          /* the server refused a publish for lack of permission */
+    uint64_t fence_asked; /* the number of the last question, and what was answered to any */
+    bool fence_free, fence_rival;
+    bool denied; /* the server refused a publish for lack of permission */
     char denied_text[200];
 
     int64_t hold_option_ms; /* -1: auto */

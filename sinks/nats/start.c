@@ -108,25 +108,41 @@ static leat_status connect(leat_sink *sink, const leat_sink_start *start, leat_e
     sink->publisher.size_limit = limit;
     sink->denied = false;
     sink->fence_end_ms = 0;
+    sink->fence_free = sink->fence_rival = false;
     sink->state = SINK_CONNECTED;
     return LEAT_OK;
 }
 
 /* ---- the fence ------------------------------------------------------------------------------- */
 
+/* Asks once, and waits a little for an answer. */
+static leat_status ask_alive(leat_sink *sink, leat_error *error)
+{
+    struct client *client = &sink->client;
+    int64_t end = socket_clock_ms() + FENCE_TRY_MS;
+    sink->fence_asked++;
+    (void)client_publish(client, sink->alive, 'f', sink->fence_asked, (leat_bytes){NULL, 0},
+                         (leat_bytes){NULL, 0});
+    while (!sink->fence_free && !sink->fence_rival && !sink->denied && socket_clock_ms() < end) {
+        if (!client_flush(client) || !client_read(client))
+            return nats_fail(error, LEAT_ERETRY, "%s: %s", client->server, client->lost_text);
+        if (!sink->fence_free && !sink->fence_rival && !sink->denied)
+            (void)socket_wait(&client->socket, client_unsent(client), -1, end - socket_clock_ms());
+    }
+    return LEAT_OK;
+}
+
 /* Is an earlier connection of ours still there?  It listens on `alive`, and the server says
  * "no responders" once it has dropped it, that is, after it has read all that came from it.  OK: it
  * is gone; AGAIN: ask again. */
 static leat_status fence(leat_sink *sink, leat_error *error)
 {
-    int64_t now = socket_clock_ms();
-    leat_status status =
-        client_request(&sink->client, sink->alive, (leat_bytes){NULL, 0}, FENCE_TRY_MS, error);
-    if (status == LEAT_ERETRY)
+    if (!sink->fence_end_ms)
+        sink->fence_end_ms = socket_clock_ms() + sink->options->fence_timeout_ms;
+    leat_status status = ask_alive(sink, error);
+    if (status || sink->fence_free)
         return status;
-    if (status == LEAT_OK && wire_status(sink->client.answer.headers) == 503)
-        return LEAT_OK;
-    if (status == LEAT_OK)
+    if (sink->fence_rival)
         return nats_fail(error, LEAT_ERETRY,
                          "another leat with the namespace %s publishes into stream %s: stop one of "
                          "the two, or give each a stream of its own",
@@ -139,8 +155,6 @@ static leat_status fence(leat_sink *sink, leat_error *error)
         sink->denied = false;
         return LEAT_OK;
     }
-    if (!sink->fence_end_ms)
-        sink->fence_end_ms = now + sink->options->fence_timeout_ms;
     if (socket_clock_ms() < sink->fence_end_ms)
         return LEAT_AGAIN;
     LOG(sink, LEAT_LOG_WARN,

@@ -310,8 +310,8 @@ void bus_save_store(struct bus *bus)
 {
     char command[500];
     bus_freeze(bus);
-    snprintf(command, sizeof command, "rm -rf '%s/saved' && cp -a '%s/store' '%s/saved'", bus->folder,
-             bus->folder, bus->folder);
+    snprintf(command, sizeof command, "rm -rf '%s/saved' && cp -a '%s/store' '%s/saved'",
+             bus->folder, bus->folder, bus->folder);
     bus_run(command);
     bus_thaw(bus);
 }

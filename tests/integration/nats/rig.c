@@ -100,11 +100,8 @@ leat_status rig_start(struct rig *rig, int32_t timeout_ms)
     do {
         rig->error = (leat_error){.size = sizeof rig->error};
         status = rig->ops->start(rig->sink, &rig->start, &rig->error);
-        if (status == LEAT_ERETRY) {
+        if (status == LEAT_ERETRY)
             rig->ops->stop(rig->sink, 0);
-            struct timespec pause = {0, 20000000}; /* the host's back-off */
-            nanosleep(&pause, NULL);
-        }
     } while ((status == LEAT_AGAIN || status == LEAT_ERETRY) && clock_ms() < end);
     rig->up = status == LEAT_OK;
     if (rig->up && rig->held)

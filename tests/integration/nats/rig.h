@@ -28,8 +28,8 @@ struct rig {
     size_t value_size;   /* pad values to this; 0: no */
     uint32_t per_transaction, per_batch;
     uint64_t offered, durable; /* changes: [0, durable) are durable, [durable, offered) lent */
-    bool held;             /* nothing is confirmed yet: confirm_hold has not passed */
-    int64_t large_change;  /* this one's value is large_size bytes long; -1: none */
+    bool held;                 /* nothing is confirmed yet: confirm_hold has not passed */
+    int64_t large_change;      /* this one's value is large_size bytes long; -1: none */
     size_t large_size;
     uint64_t restarts, rejects;
     leat_status last_status;

@@ -15,7 +15,8 @@
 
 #define SHORT_WINDOW "\"duplicate_window\":100000000"
 
-/* ---- each change once, in order ---------------------------------------------------------------- */
+/* ---- each change once, in order ----------------------------------------------------------------
+ */
 
 static void publish(struct stage *stage, const char *stream)
 {
@@ -83,7 +84,8 @@ static void marks_the_parts_of_a_transaction_that_is_too_large(void **state)
     bus_messages_free(&all);
 }
 
-/* ---- the server is killed ----------------------------------------------------------------------- */
+/* ---- the server is killed -----------------------------------------------------------------------
+ */
 
 static void survive_kills(struct stage *stage, const char *stream)
 {
@@ -132,7 +134,8 @@ static void a_killed_server_halves_no_transaction(void **state)
     survive_kills(stage, SHORT_WINDOW ",\"allow_atomic\":true");
 }
 
-/* ---- we are killed ------------------------------------------------------------------------------ */
+/* ---- we are killed ------------------------------------------------------------------------------
+ */
 
 static void survive_own_death(struct stage *stage, const char *stream)
 {
@@ -180,7 +183,8 @@ static void our_own_death_doubles_nothing_when_nothing_was_confirmed(void **stat
     survive_own_death(stage, SHORT_WINDOW);
 }
 
-/* ---- the connection is half dead --------------------------------------------------------------- */
+/* ---- the connection is half dead ---------------------------------------------------------------
+ */
 
 static void stand_still(struct stage *stage, const char *stream)
 {
@@ -244,7 +248,8 @@ static void a_living_rival_is_refused(void **state)
     fake_host_destroy(other.fake);
 }
 
-/* ---- others write, too -------------------------------------------------------------------------- */
+/* ---- others write, too --------------------------------------------------------------------------
+ */
 
 static void finds_its_last_message_behind_those_of_others(void **state)
 {
@@ -262,7 +267,8 @@ static void finds_its_last_message_behind_those_of_others(void **state)
     assert_stream(stage, 1000);
 }
 
-/* ---- durability --------------------------------------------------------------------------------- */
+/* ---- durability ---------------------------------------------------------------------------------
+ */
 
 static void lose_the_tail(struct stage *stage, const char *stream)
 {
@@ -304,7 +310,8 @@ static void holds_confirmation_back_where_the_server_may_not_have_synced(void **
     bus_stream(bus, "S", NULL);
     rig_create(rig);
     assert_int_equal(rig_start(rig, 5000), LEAT_OK);
-    assert_non_null(strstr(fake_host_log(rig->fake, "connected")->fields, "confirm_hold_ms=150000"));
+    assert_non_null(
+        strstr(fake_host_log(rig->fake, "connected")->fields, "confirm_hold_ms=150000"));
 }
 
 static void asks_the_server_how_often_it_syncs(void **state)
@@ -316,9 +323,10 @@ static void asks_the_server_how_often_it_syncs(void **state)
     rig->options.monitor_url = monitor;
     rig_create(rig);
     assert_int_equal(rig_start(rig, 5000), LEAT_OK);
-    assert_non_null(strstr(fake_host_log(rig->fake, "connected")->fields, "confirm_hold_ms=150000"));
     assert_non_null(
-        strstr(fake_host_log(rig->fake, "connected")->fields, "because=the server's sync_interval"));
+        strstr(fake_host_log(rig->fake, "connected")->fields, "confirm_hold_ms=150000"));
+    assert_non_null(strstr(fake_host_log(rig->fake, "connected")->fields,
+                           "because=the server's sync_interval"));
 }
 
 int main(int argc, char **argv)
