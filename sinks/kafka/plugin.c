@@ -31,9 +31,9 @@ static const leat_option options[] = {
     LEAT_OPTION_SIZE("max_message", O, max_message, "1000000", 1024, 1000000000, 0,
                      "The largest record, with key and headers; the topic's max.message.bytes "
                      "must not be smaller."),
-    LEAT_OPTION_INT("window.records", O, window_records, "32768", 1, 1000000, 0,
+    LEAT_OPTION_INT("window.records", O, window_records, "8192", 1, 1000000, 0,
                     "Records on their way to the brokers at one time."),
-    LEAT_OPTION_SIZE("window.size", O, window_size, "8MiB", 1024, 1073741824, 0,
+    LEAT_OPTION_SIZE("window.size", O, window_size, "4MiB", 1024, 1073741824, 0,
                      "Bytes on their way to the brokers at one time."),
     LEAT_OPTION_ENUM("partitioner", O, partitioner, "murmur2", kafka_partitioners, 0,
                      "The hash of the key that chooses the partition: murmur2 as the Java clients "

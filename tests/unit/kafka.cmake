@@ -4,4 +4,11 @@ set(kafka_tests "${CMAKE_CURRENT_LIST_DIR}/kafka")
 if(TARGET kafka_sink)
   leat_add_test(kafka_sink SOURCES "${kafka_tests}/test_kafka_sink.c" "${kafka_tests}/rig.c"
     LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
+
+  # For tests that kill processes, and for measuring: the sink with a host of its own, and the mock.
+  foreach(program kafka_drive kafka_mock)
+    add_executable(${program} "${kafka_tests}/${program}.c")
+    target_link_libraries(${program} PRIVATE kafka_sink Threads::Threads)
+    set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  endforeach()
 endif()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Apache Kafka broker (KRaft, one node), fetched once through Maven into build/."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+VERSION = "4.3.1"
+LIB = ROOT / "build" / f"kafka-broker-{VERSION}" / "lib"
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>leat</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+</dependencies></project>
+"""
+
+
+def unavailable():
+    """Why there is no broker here; None: there is one."""
+    for program in ("java", "kcat"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    if LIB.is_dir() and any(LIB.glob("kafka_2.13-*.jar")):
+        return None
+    if not shutil.which("mvn"):
+        return "mvn is not installed and the broker is not in build/"
+    LIB.parent.mkdir(parents=True, exist_ok=True)
+    pom = LIB.parent / "pom.xml"
+    pom.write_text(POM)
+    fetch = subprocess.run(
+        ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
+         f"-DoutputDirectory={LIB}", "-DincludeScope=runtime"],
+        capture_output=True, timeout=600, check=False)
+    return None if fetch.returncode == 0 else "the broker could not be fetched"
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Broker:
+    """One broker in `directory`.  start, kill, pause and resume may alternate."""
+
+    def __init__(self, directory, extra="", scram=None, protocol="PLAINTEXT"):
+        self.directory = pathlib.Path(directory)
+        self.port, self.inner, controller = free_port(), free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.inner_address = f"127.0.0.1:{self.inner}"
+        self.process = None
+        self.config = self.directory / "server.properties"
+        self.config.write_text(f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=CLIENT://127.0.0.1:{self.port},INNER://127.0.0.1:{self.inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{self.port},INNER://127.0.0.1:{self.inner}
+listener.security.protocol.map=CLIENT:{protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=INNER
+controller.listener.names=CONTROLLER
+log.dirs={self.directory}/logs
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=4194304
+auto.create.topics.enable=true
+{extra}
+""")
+        run = ["java", "-Xmx128m", "-cp", f"{LIB}/*", "kafka.tools.StorageTool"]
+        uuid = subprocess.run(run + ["random-uuid"], capture_output=True, text=True, check=True)
+        subprocess.run(run + ["format", "-t", uuid.stdout.strip(), "-c", str(self.config)]
+                       + (["--add-scram", scram] if scram else []),
+                       capture_output=True, check=True)
+
+    def start(self):
+        log = open(self.directory / "log", "ab")
+        self.process = subprocess.Popen(
+            ["java", "-Xms192m", "-Xmx192m", "-XX:+UseSerialGC",
+             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{LIB}/*", "kafka.Kafka",
+             str(self.config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        log.close()
+        deadline = time.monotonic() + 60
+        while subprocess.run(["kcat", "-L", "-b", self.inner_address, "-m", "2"],
+                             capture_output=True, check=False).returncode != 0:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError("the broker did not start: see " + str(self.directory / "log"))
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def topics(self):
+        out = subprocess.run(["kcat", "-L", "-b", self.inner_address], capture_output=True, text=True,
+                             check=True).stdout
+        return [line.split('"')[1] for line in out.splitlines() if line.strip().startswith('topic "')]
+
+    def read(self, topic, isolation="read_committed"):
+        """(partition, offset, leat-id) of every record."""
+        out = subprocess.run(
+            ["kcat", "-C", "-e", "-q", "-b", self.inner_address, "-t", topic, "-X",
+             f"isolation.level={isolation}", "-f", "%p %o %h\n"],
+            capture_output=True, text=True, check=True).stdout
+        seen = []
+        for line in out.splitlines():
+            partition, offset, headers = line.split(" ", 2)
+            seen.append((int(partition), int(offset), headers.split("leat-id=", 1)[1].split(",")[0]))
+        return seen
+
+
+def find_drive():
+    """The driver that the build made: LEAT_KAFKA_DRIVE, or the newest one under build/."""
+    if os.environ.get("LEAT_KAFKA_DRIVE"):
+        return os.environ["LEAT_KAFKA_DRIVE"]
+    found = sorted(ROOT.glob("build/*/tests/kafka_drive"), key=lambda p: p.stat().st_mtime)
+    return str(found[-1]) if found else None
