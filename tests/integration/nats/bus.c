@@ -199,8 +199,11 @@ char *bus_api(struct bus *bus, const char *verb_and_stream, const char *json)
     for (int i = 0; i < 100; i++) { /* JetStream comes up a little later than the port */
         status =
             natsConnection_RequestString(&answer, reader(bus), subject, json ? json : "", 5000);
-        if (status != NATS_NO_RESPONDERS && status != NATS_CONNECTION_CLOSED)
+        if (status != NATS_NO_RESPONDERS && status != NATS_CONNECTION_CLOSED &&
+            (status != NATS_TIMEOUT || i >= 90))
             break;
+        if (status == NATS_TIMEOUT)
+            i += 10; /* a cluster that elects */
         poll(NULL, 0, 20);
     }
     if (status != NATS_OK) {
