@@ -22,10 +22,19 @@ void decoder_publish(struct decoder *decoder)
     decoder->host->batch_publish(decoder->host, writer);
 }
 
+/* A full batch goes when the next change comes or its transaction ends, never before: so the last
+ * change of a transaction is still here when its commit arrives, to be marked as the last. */
 void decoder_publish_full(struct decoder *decoder)
 {
     if (decoder->writer && decoder->writer->full)
         decoder_publish(decoder);
+}
+
+void decoder_end_transaction(struct decoder *decoder)
+{
+    leat_change *last = decoder->writer ? decoder->writer->last : NULL;
+    if (last && last->identity.seq >= 0 && last->identity.position == decoder->begin.final_lsn)
+        last->flags |= LEAT_CHANGE_TX_LAST;
 }
 
 leat_status feed_open(const struct feed *feed)
@@ -33,6 +42,7 @@ leat_status feed_open(const struct feed *feed)
     struct decoder *decoder = feed->decoder;
     leat_writer *writer = NULL;
     leat_status status = LEAT_OK;
+    decoder_publish_full(decoder);
     if (!decoder->writer) {
         status = decoder->host->batch_open(decoder->host, &writer);
         if (status == LEAT_OK)
@@ -86,6 +96,7 @@ leat_change *feed_append(const struct feed *feed, uint16_t op, leat_identity ide
     change->identity = identity;
     change->transaction = own;
     change->op = op;
+    change->flags = identity.seq == 0 ? LEAT_CHANGE_TX_FIRST : 0;
     if (relation) {
         change->relation = &relation->public;
         relation->last_serial = decoder->writer->serial;

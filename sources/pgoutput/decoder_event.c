@@ -53,11 +53,13 @@ leat_status feed_commit(const struct feed *feed)
         return feed_refuse(feed, "a commit at another place than its begin said", 2);
     if (commit.end_lsn <= commit.commit_lsn)
         return feed_refuse(feed, "a commit that ends before it begins", 10);
+    decoder_end_transaction(decoder);
     decoder->in_transaction = false;
     decoder->transaction = NULL;
     if (commit.end_lsn <= decoder->restart)
         return LEAT_OK; /* come again */
     decoder->restart = commit.end_lsn;
+    decoder_publish_full(decoder);
     /* All that came before it is published: nothing waits that could carry the position. */
     if (!decoder->writer || !decoder->writer->change_count)
         decoder->host->idle_position(decoder->host, commit.end_lsn);
@@ -137,11 +139,10 @@ leat_status feed_truncate(const struct feed *feed)
         (void)relations_find(decoder->relations, load_u32(truncate.oids + 4 * (size_t)i), &relation,
                              feed->error);
         change = feed_append(feed, LEAT_TRUNCATE, identity, relation);
-        change->flags = truncate.flags;
+        change->flags |= truncate.flags;
         change->bytes = (uint32_t)(feed->size / truncate.count);
     }
     decoder->seq = identity.seq;
-    decoder_publish_full(decoder);
     return LEAT_OK;
 }
 
@@ -203,11 +204,10 @@ leat_status feed_message(const struct feed *feed)
     copy = leat_arena_take(&decoder->writer->arena, feed->size);
     memcpy(copy, feed->message, feed->size);
     change = feed_append(feed, LEAT_MESSAGE, identity, NULL);
-    change->flags = logical.transactional ? LEAT_CHANGE_TRANSACTIONAL : 0;
+    change->flags |= logical.transactional ? LEAT_CHANGE_TRANSACTIONAL : 0;
     change->bytes = feed->size > UINT32_MAX ? UINT32_MAX : (uint32_t)feed->size;
     change->u.message.prefix = copied(feed, logical.prefix, copy);
     change->u.message.content = copied(feed, logical.content, copy);
     taken(decoder, &logical, identity);
-    decoder_publish_full(decoder);
     return LEAT_OK;
 }

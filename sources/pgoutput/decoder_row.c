@@ -185,6 +185,5 @@ leat_status feed_row(const struct feed *feed)
     change->bytes = feed->size > UINT32_MAX ? UINT32_MAX : (uint32_t)feed->size;
     fill(change, &row, &placed);
     decoder->seq++;
-    decoder_publish_full(decoder);
     return LEAT_OK;
 }

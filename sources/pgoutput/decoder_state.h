@@ -67,6 +67,9 @@ leat_change *feed_append(const struct feed *feed, uint16_t op, leat_identity ide
 void decoder_publish(struct decoder *decoder);
 void decoder_publish_full(struct decoder *decoder);
 
+/* The last change of the transaction is marked as such. */
+void decoder_end_transaction(struct decoder *decoder);
+
 /* True when the change was handed over before the stream began again. */
 static inline bool decoder_knows(const struct decoder *decoder, leat_identity identity)
 {

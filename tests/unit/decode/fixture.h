@@ -51,6 +51,9 @@ size_t fixture_count(struct fixture *f);
 
 void assert_value(const leat_value *value, uint32_t kind, const char *text);
 
+/* Where in its transaction a change stands: of no interest to most tests. */
+#define FIXTURE_TX (LEAT_CHANGE_TX_FIRST | LEAT_CHANGE_TX_LAST)
+
 #define ROW(...)                                                                                   \
     (const char *const[])                                                                          \
     {                                                                                              \

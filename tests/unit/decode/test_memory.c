@@ -12,6 +12,29 @@ static struct wire insert_message(uint32_t count, const char *const *values)
     return w;
 }
 
+/* However batches end, and whoever had no memory: a transaction's first and last change say so. */
+static void first_and_last_of_a_transaction_are_marked(void **state)
+{
+    struct fixture *f = *state;
+    size_t at = 0;
+    f->fake.target_bytes = 1; /* every batch is full with its first change */
+    feed_begin_ok(f, 0x100);
+    feed_relation_ok(f, 7, 'd', "+id:23");
+    for (unsigned rows = 1; rows <= 5; rows++) {
+        if (rows > 1)
+            feed_begin_ok(f, 0x100 * rows);
+        for (unsigned i = 0; i < rows; i++)
+            feed_insert_ok(f, 7, 1, ROW("1"));
+        feed_commit_ok(f, 0x100 * rows, 0x100 * rows + 0x10);
+    }
+    for (unsigned rows = 1; rows <= 5; rows++) {
+        for (unsigned i = 0; i < rows; i++, at++)
+            assert_int_equal(fixture_change(f, at)->flags & FIXTURE_TX,
+                             (i == 0 ? LEAT_CHANGE_TX_FIRST : 0) |
+                                 (i + 1 == rows ? LEAT_CHANGE_TX_LAST : 0));
+    }
+}
+
 static void full_batches_are_published_inside_a_transaction(void **state)
 {
     struct fixture *f = *state;
@@ -205,6 +228,7 @@ static void a_transaction_that_comes_again_keeps_its_place_in_the_open_batch(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(first_and_last_of_a_transaction_are_marked),
         TEST(full_batches_are_published_inside_a_transaction),
         TEST(no_memory_publishes_and_takes_nothing),
         TEST(empty_batch_is_not_published_for_lack_of_room),
