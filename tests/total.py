@@ -18,7 +18,7 @@ def main(paths):
             failed.append(f"{path}: no test in it")
         suite = path.rsplit("/", 1)[-1].removesuffix(".xml")
         for case in cases:
-            name = " ".join(filter(None, [suite, case.get("classname"), case.get("name")]))
+            name = " ".join(dict.fromkeys(filter(None, [suite, case.get("classname"), case.get("name")])))
             skip = case.find("skipped")
             if case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail":
                 failed.append(name)
