@@ -68,6 +68,26 @@ static bool ask(struct run *run, enum question question)
 /* ---- the server and the role ------------------------------------------------------------------
  */
 
+/* The SQL that lets the dsn's role replicate. */
+static const char *replication_right(struct run *run)
+{
+    PQconninfoOption *options = PQconninfoParse(run->options->dsn, NULL);
+    const char *user = NULL;
+    for (PQconninfoOption *option = options; option && option->keyword; option++)
+        if (strcmp(option->keyword, "user") == 0)
+            user = option->val;
+    text_reset(run->fix);
+    if (user && *user) {
+        text_add(run->fix, "ALTER ROLE ");
+        inquiry_quote_name(run->fix, user);
+        text_add(run->fix, " REPLICATION;");
+    } else {
+        text_add(run->fix, FAULT_NEEDS_REPLICATION);
+    }
+    PQconninfoFree(options);
+    return run->fix->data;
+}
+
 static bool open_connection(struct run *run, enum connect_kind kind, const char *what)
 {
     leat_error error = {.size = sizeof error};
@@ -79,8 +99,11 @@ static bool open_connection(struct run *run, enum connect_kind kind, const char 
         return true;
     }
     struct fault_advice advice = fault_connection(error.text);
+    const char *fix = advice.text;
+    if (fix && strcmp(fix, FAULT_NEEDS_REPLICATION) == 0)
+        fix = replication_right(run);
     report(run, LEAT_FINDING_ERROR, status == LEAT_ECONFIG ? 78 : advice.exit_code,
-           status == LEAT_ECONFIG ? NULL : advice.text, "%s: %s", what, error.text);
+           status == LEAT_ECONFIG ? NULL : fix, "%s: %s", what, error.text);
     return false;
 }
 

@@ -101,6 +101,11 @@ uint64_t decoder_restart_position(const struct decoder *decoder)
     return decoder->restart;
 }
 
+uint64_t decoder_published(const struct decoder *decoder)
+{
+    return decoder->published;
+}
+
 void decoder_returned(struct decoder *decoder, uint64_t serial)
 {
     relations_returned(decoder->relations, serial);

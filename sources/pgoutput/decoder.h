@@ -94,6 +94,9 @@ bool decoder_in_transaction(const struct decoder *decoder);
  * us); 0: none yet.  A reconnection starts there. */
 uint64_t decoder_restart_position(const struct decoder *decoder);
 
+/* The serial of the last batch that was published; 0: none yet. */
+uint64_t decoder_published(const struct decoder *decoder);
+
 /* Every batch up to the serial was given back: retired relations are freed. */
 void decoder_returned(struct decoder *decoder, uint64_t serial);
 

@@ -19,6 +19,7 @@ void decoder_publish(struct decoder *decoder)
         writer->safe_position = decoder->restart;
     decoder->writer = NULL;
     decoder->transaction = NULL;
+    decoder->published = writer->serial;
     decoder->host->batch_publish(decoder->host, writer);
 }
 

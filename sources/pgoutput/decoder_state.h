@@ -13,6 +13,7 @@
 /* Invariants: while writer is NULL, so is transaction.  last never falls; begun never falls within
  * a stream.  Nothing in here moves before a message is taken whole. */
 struct decoder {
+    uint64_t published; /* serial of the last batch that was */
     const leat_host *host;
     struct decoder_catalog catalog;
     struct types *types;

@@ -84,16 +84,16 @@ struct fault_advice fault_connection(const char *message)
         struct fault_advice advice;
     } table[] = {
         {"replication role to start walsender",
-         {77, "give the role the right to replicate: ALTER ROLE ... REPLICATION"}},
+         {77, FAULT_NEEDS_REPLICATION}},
         {"permission denied to start WAL sender",
-         {77, "give the role the right to replicate: ALTER ROLE ... REPLICATION"}},
+         {77, FAULT_NEEDS_REPLICATION}},
         {"pg_hba.conf",
          {77, "let this client in: add a line for this database, user and address to pg_hba.conf "
               "and reload the server"}},
         {"password authentication failed", {77, "correct user and password in dsn"}},
         {"no password supplied", {77, "give dsn a password, or use a passfile"}},
         {"authentication failed", {77, "correct user, password or certificate in dsn"}},
-        {"is not permitted to log in", {77, "ALTER ROLE ... LOGIN"}},
+        {"is not permitted to log in", {77, "let the role log in (ALTER ROLE, LOGIN)"}},
         {"permission denied", {77, "give the role CONNECT on the database"}},
         {"could not open certificate file", {78, "correct sslcert in dsn"}},
         {"root certificate file", {78, "give dsn a sslrootcert that exists"}},

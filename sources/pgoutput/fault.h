@@ -24,6 +24,9 @@ const char *fault_line(char *out, size_t out_size, const char *text);
 const char *fault_result(char *out, size_t out_size, const PGresult *result);
 
 /* Why a connection failed, and what an operator can do about it. */
+/* Advice that `leat check` puts into SQL. */
+#define FAULT_NEEDS_REPLICATION "give the role the right to replicate: leat setup prints the SQL"
+
 struct fault_advice {
     int exit_code; /* 77, 78 or 69: for `leat check` */
     const char *text;

@@ -27,9 +27,7 @@
 #define NAP_TCP_NS (300 * US)
 #define HOT_ROUNDS 8            /* rounds in a row with data: then it pours                  */
 #define QUIET_NS (300 * US)     /* a wait longer than this: it does not                      */
-#define PUBLISH_AGE_NS (5 * MS) /* the oldest change of an open batch waits no longer        */
 #define OFFER_NS (100 * MS)     /* offered again at the latest then, wake-up or not          */
-#define CATALOG_RETRY_NS (1000 * MS)
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
@@ -151,8 +149,16 @@ static void take_keepalive(leat_source *source, const char *data)
     if (!data[17])
         return;
     feedback->owed = true;
-    if (end.lsn > feedback->durable.lsn)
-        host->confirm_soon(host);
+    if (end.lsn <= feedback->durable.lsn) {
+        source->stream.asked_times = 0;
+        return;
+    }
+    host->confirm_soon(host);
+    if (source->stream.asked_times++ == 0 || end.lsn != source->stream.asked.lsn) {
+        source->stream.asked_since_ns = now_of(source);
+        source->stream.asked_times = 1;
+    }
+    source->stream.asked = end;
 }
 
 /* One CopyData payload (PostgreSQL manual, Streaming Replication Protocol). */
@@ -174,9 +180,9 @@ static leat_status take(leat_source *source, const char *data, int size, leat_er
     return malformed(data, size, error);
 }
 
-/* The decoder has no room, or the catalogue no answer: the message stays ours. */
-static void hold(leat_source *source, char *data, int size, leat_status why,
-                 const leat_error *error)
+/* The decoder has no room: the message stays ours.  (Where the catalogue has no answer the stream
+ * ends instead: a server that shuts down answers no query, and waits for our connection to end.) */
+static void hold(leat_source *source, char *data, int size)
 {
     struct replication *stream = &source->stream;
     int64_t now = now_of(source);
@@ -185,19 +191,13 @@ static void hold(leat_source *source, char *data, int size, leat_status why,
     stream->pending = data;
     stream->pending_size = size;
     stream->pending_retry_ns = now;
-    if (why != LEAT_ERETRY)
-        return;
-    stream->pending_retry_ns = now + CATALOG_RETRY_NS;
-    const leat_field fields[] = {LEAT_F_STR("error", error->text)};
-    source->host->log(source->host, LEAT_LOG_WARN, "a type or relation cannot be looked up", fields,
-                      1);
 }
 
 static leat_status take_or_hold(leat_source *source, char *data, int size, leat_error *error)
 {
     leat_status status = take(source, data, size, error);
-    if (status == LEAT_AGAIN || status == LEAT_ERETRY) {
-        hold(source, data, size, status, error);
+    if (status == LEAT_AGAIN) {
+        hold(source, data, size);
         return LEAT_AGAIN;
     }
     PQfreemem(data);
@@ -297,8 +297,12 @@ static int64_t publish(leat_source *source, int64_t now)
     int64_t since;
     if (!decoder_pending(source->decoder, &since))
         return INT64_MAX;
-    if (source->host->sinks_busy(source->host) && now - since < PUBLISH_AGE_NS)
-        return since + PUBLISH_AGE_NS;
+    /* The rest of the transaction is on its way: its last change is to be known as that. */
+    if (decoder_in_transaction(source->decoder))
+        return INT64_MAX;
+    int64_t age_ns = (int64_t)source->host->max_delay_us * 1000;
+    if (source->host->sinks_busy(source->host) && now - since < age_ns)
+        return since + age_ns;
     decoder_flush(source->decoder);
     return INT64_MAX;
 }

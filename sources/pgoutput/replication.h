@@ -24,6 +24,9 @@ struct replication {
     int pending_size;
     int64_t pending_since_ns, pending_retry_ns;
     int64_t heard_ns, pinged_ns;
+    wal_seen asked;         /* the server asked for this to be confirmed, and it cannot be yet */
+    unsigned asked_times;   /* in a row */
+    int64_t asked_since_ns; /* the first of them */
     int64_t liveness_ns, nap_ns;
     int64_t begun_ns;
     unsigned hot;       /* rounds in a row in which data was there soon */

@@ -30,6 +30,8 @@
 #define STEADY_NS (10000 * MS)       /* a stream that lasted this long was a good one */
 #define GOODBYE_MS 5000
 #define TIMER_SLACK_NS 5000
+#define SERVER_WAITS_MS 10000
+#define SERVER_ASKS 5 /* in a row */
 #define TRIES 3 /* of one place in the WAL that the server cannot send */
 
 static int64_t now_of(const leat_source *source)
@@ -275,6 +277,7 @@ static void begin_streaming(leat_source *source)
     source->durable.lsn =
         origin.position > source->durable.lsn ? origin.position : source->durable.lsn;
     host->begin(host, &origin);
+    source->moved_ns = now_of(source);
     source->state = SOURCE_STREAMING;
     const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
                                  LEAT_F_LSN("position", source->start)};
@@ -295,7 +298,7 @@ static void refused(leat_source *source, const PGresult *result)
     }
     const char *advice = NULL;
     if (strcmp(state, "42501") == 0)
-        advice = "ALTER ROLE ... REPLICATION: leat setup prints the SQL";
+        advice = "give the role the right to replicate: leat setup prints the SQL";
     else if (strcmp(state, "53400") == 0)
         advice = "raise max_replication_slots on the server, which needs a restart, or drop a slot";
     lose(source, "cannot begin", text, advice);
@@ -392,14 +395,34 @@ static leat_status end_of_stream(leat_source *source, bool server_error, leat_er
 
 /* Sinks that stand still for long must not keep PostgreSQL from shutting down: the slot is enough
  * to hold our place.  The message in hand is offered on, and taken when there is room again. */
-static void release(leat_source *source)
+static void release(leat_source *source, const char *why)
 {
     const leat_field fields[] = {LEAT_F_INT("after_ms", source->options->release_after_ms)};
-    say(source, LEAT_LOG_WARN, "the sinks take nothing: connection released until they do", fields,
-        1);
+    say(source, LEAT_LOG_WARN, why, fields, 1);
+    source->released_serial = source->returned_serial;
+    source->released_lsn = source->durable;
     replication_finish(source, now_of(source));
     close_connection(source);
     source->state = SOURCE_RELEASED;
+}
+
+/* Batches are out, and none has come back for release_after. */
+static bool sinks_stand_still(leat_source *source, int64_t now)
+{
+    if (decoder_published(source->decoder) <= source->returned_serial)
+        source->moved_ns = now;
+    return now - source->moved_ns > source->options->release_after_ms * MS;
+}
+
+/* A server that shuts down asks again and again for what cannot be confirmed yet. */
+static bool server_waits(const leat_source *source, int64_t now)
+{
+    const struct replication *stream = &source->stream;
+    int64_t limit_ms = source->options->release_after_ms;
+    if (limit_ms > SERVER_WAITS_MS)
+        limit_ms = SERVER_WAITS_MS;
+    return stream->asked_times >= SERVER_ASKS && stream->asked.lsn > source->durable.lsn &&
+           now - stream->asked_since_ns > limit_ms * MS;
 }
 
 static leat_status step_streaming(leat_source *source, int32_t max_wait_ms, leat_error *error)
@@ -410,24 +433,29 @@ static leat_status step_streaming(leat_source *source, int32_t max_wait_ms, leat
         return end_of_stream(source, server_error, error);
     if (status)
         return fail(source, error);
-    int64_t limit_ns = source->options->release_after_ms * MS;
-    if (source->stream.pending && limit_ns &&
-        now_of(source) - source->stream.pending_since_ns > limit_ns)
-        release(source);
+    if (source->options->release_after_ms == 0)
+        return LEAT_OK;
+    int64_t now = now_of(source);
+    if (sinks_stand_still(source, now))
+        release(source, "the sinks take nothing: connection released until they do");
+    else if (server_waits(source, now))
+        release(source, "the server waits for what is not durable yet: connection released");
     return LEAT_OK;
 }
 
 static leat_status step_released(leat_source *source, int32_t max_wait_ms, leat_error *error)
 {
     leat_status status = replication_offer(source, error);
-    if (status == LEAT_AGAIN) {
+    bool moved = source->returned_serial > source->released_serial ||
+                 source->durable.lsn > source->released_lsn.lsn;
+    if (status == LEAT_AGAIN || (status == LEAT_OK && !moved)) {
         (void)source_wait(source, -1, 0, now_of(source) + 1000 * MS, max_wait_ms);
         return LEAT_OK;
     }
-    /* Not the protocol again: the next connection will tell. */
-    if (status && status != LEAT_EFATAL)
+    /* Not the protocol or the catalogue: the next connection will tell. */
+    if (status && status != LEAT_EFATAL && status != LEAT_ERETRY)
         return fail(source, error);
-    decoder_flush(source->decoder);
+    source->moved_ns = now_of(source);
     source->delay_ms = 0;
     source->state = SOURCE_WAITING;
     source->retry_ns = now_of(source);
@@ -519,6 +547,9 @@ static leat_status poll_source(leat_source *source, int32_t max_wait_ms, leat_er
 static void progress(leat_source *source, const leat_progress *made)
 {
     decoder_returned(source->decoder, made->returned_serial);
+    if (made->returned_serial > source->returned_serial)
+        source->moved_ns = now_of(source);
+    source->returned_serial = made->returned_serial;
     if (made->durable_position <= source->durable.lsn)
         return;
     source->durable.lsn = made->durable_position;

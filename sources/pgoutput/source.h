@@ -21,7 +21,7 @@ enum source_state {
     SOURCE_CONNECTING, /*              yes    no       ASKING; WAITING on failure                 */
     SOURCE_ASKING,     /*              yes    no       STREAMING; WAITING on failure              */
     SOURCE_STREAMING,  /*              yes    yes      WAITING when lost; RELEASED                */
-    SOURCE_RELEASED,   /*              no     pending  WAITING, when the pending message is taken */
+    SOURCE_RELEASED,   /*              no     pending  WAITING, when the sinks move again         */
     SOURCE_FAILED      /*              no     no       nowhere: poll repeats the failure          */
 };
 
@@ -43,6 +43,10 @@ struct leat_source {
     uint64_t start; /* ASKING, STREAMING: where the stream begins */
     wal_durable durable;
     struct replication stream;
+    uint64_t returned_serial;  /* every batch up to here was given back                       */
+    int64_t moved_ns;          /* when that moved last, or nothing was out                    */
+    uint64_t released_serial;  /* RELEASED: returned_serial then                              */
+    wal_durable released_lsn;  /* RELEASED: durable then                                      */
     struct decoder *decoder;
     struct catalog *catalog;
     leat_error failure; /* FAILED */
