@@ -44,7 +44,7 @@ struct leat_sink {
     leat_identity acked;
     uint64_t acked_sequence; /* the newest one of the stream */
     char created[48];        /* the stream's birth, when that was */
-    bool was_up;
+    enum tail_before before;
 
     int64_t progress_ms; /* when the server last answered a publish, or none was on its way */
     int64_t ping_ms;     /* when a ping was sent that was not answered; 0: none */

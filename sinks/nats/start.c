@@ -76,7 +76,8 @@ static leat_status missing_stream(leat_sink *sink, bool known, leat_error *error
 /* A stream that holds less than it acknowledged lost it: with its server's power, mostly. */
 static void compare_with_before(leat_sink *sink)
 {
-    if (!sink->was_up)
+    sink->before = sink->has_acked ? TAIL_CONTINUED : TAIL_FIRST;
+    if (!sink->has_acked)
         return;
     bool other = strcmp(sink->created, sink->info.created) != 0;
     if (!other && sink->info.last_sequence >= sink->acked_sequence)
@@ -87,7 +88,7 @@ static void compare_with_before(leat_sink *sink)
         LEAT_F_STR("stream", sink->options->stream),
         LEAT_F_UINT("acknowledged", sink->acked_sequence),
         LEAT_F_UINT("last", sink->info.last_sequence));
-    sink->has_acked = false;
+    sink->before = TAIL_REGRESSED;
     sink->acked_sequence = 0;
 }
 
@@ -219,7 +220,9 @@ static void begin_look(leat_sink *sink, const leat_sink_start *start)
 static void go_up(leat_sink *sink, leat_sink_start *start)
 {
     const char *why;
-    tail_conclude(sink->tail, &sink->info, start);
+    tail_conclude(sink->tail, &sink->info, sink->before, start);
+    if (sink->before == TAIL_REGRESSED)
+        sink->acked = start->last;
     window_clear(&sink->window);
     publisher_reset(&sink->publisher);
     sink->publisher.sequence = sink->info.last_sequence;
@@ -233,7 +236,6 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
     if (sink->info.last_sequence > sink->acked_sequence)
         sink->acked_sequence = sink->info.last_sequence;
     memcpy(sink->created, sink->info.created, sizeof sink->created);
-    sink->was_up = true;
     sink->hold_ms = hold_choose(sink->options, &sink->info, sink->hold_option_ms, &why);
     (void)client_subscribe(&sink->client, sink->alive, 2);
     sink->state = SINK_UP;

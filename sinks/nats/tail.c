@@ -214,10 +214,11 @@ static void hold(leat_sink_start *start, uint32_t holds, leat_identity last)
     start->last = last;
 }
 
-void tail_conclude(struct tail *tail, const struct stream_info *info, leat_sink_start *start)
+/* Without earlier acknowledgements of this instance, the stream alone tells. */
+static void conclude_first(struct tail *tail, const struct stream_info *info, leat_identity done,
+                           leat_sink_start *start)
 {
     bool removed = info->first_sequence > 1 || info->deleted;
-    leat_identity done = tail->has_floor ? tail->floor : (leat_identity){0, INT64_MIN};
     if (!tail->count) {
         /* Nothing of ours.  Only where nothing was ever taken out does that mean that nothing was
          * put in. */
@@ -231,10 +232,25 @@ void tail_conclude(struct tail *tail, const struct stream_info *info, leat_sink_
             hold(start, LEAT_HOLDS_LAST, tail->newest.last);
     } else if (tail->count >= tail->depth && !tail->below_floor) {
         hold(start, LEAT_HOLDS_LAST, tail->oldest.last);
-    } else if (tail->has_floor) {
-        hold(start, LEAT_HOLDS_LAST, tail->floor);
     } else {
-        hold(start, LEAT_HOLDS_UNKNOWN, done);
+        hold(start, tail->has_floor ? LEAT_HOLDS_LAST : LEAT_HOLDS_UNKNOWN, done);
+    }
+}
+
+void tail_conclude(struct tail *tail, const struct stream_info *info, enum tail_before before,
+                   leat_sink_start *start)
+{
+    leat_identity done = tail->has_floor ? tail->floor : (leat_identity){0, INT64_MIN};
+    if (before == TAIL_FIRST || !tail->has_floor) {
+        conclude_first(tail, info, done, start);
+    } else if (before == TAIL_CONTINUED) {
+        hold(start, LEAT_HOLDS_LAST, done); /* also where consumers have taken it out since */
+    } else if (!tail->count) {
+        hold(start, LEAT_HOLDS_LAST, (leat_identity){0, INT64_MIN});
+    } else {
+        /* Up to the floor it was stored without a gap, so what is left of that has none. */
+        bool less = leat_identity_compare(tail->newest.last, done) < 0;
+        hold(start, LEAT_HOLDS_LAST, less ? tail->newest.last : done);
     }
     skip_seal(tail->found, start->holds == LEAT_HOLDS_LAST ? start->last : done);
 }

@@ -45,7 +45,14 @@ leat_status tail_step(struct tail *tail, const struct stream_info *info, int64_t
 /* An answer to one of its questions. */
 void tail_answer(struct tail *tail, uint64_t number, const struct wire_event *event);
 
+enum tail_before {
+    TAIL_FIRST = 0, /* this instance saw no acknowledgement yet */
+    TAIL_CONTINUED, /* all that it saw acknowledged is, or was, in the stream */
+    TAIL_REGRESSED  /* the stream lost some of it */
+};
+
 /* What to tell the host: fills start->holds and start->last and seals `found`. */
-void tail_conclude(struct tail *tail, const struct stream_info *info, leat_sink_start *start);
+void tail_conclude(struct tail *tail, const struct stream_info *info, enum tail_before before,
+                   leat_sink_start *start);
 
 #endif
