@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Kafka sink against a real broker: what is killed, paused or shut out loses and doubles nothing."""
 import re
+import signal
 import subprocess
 import threading
 
@@ -29,7 +30,8 @@ class Drive:
 
     def __init__(self, broker, topic, first, last, **options):
         command = [DRIVE, f"brokers={broker.address}", f"topic={topic}", f"first={first}",
-                   f"count={last - first + 1}", "create=4", "size=200", "batch=500"]
+                   f"count={last - first + 1}", "create=4"]
+        options = {"size": 200, "batch": 500, **options}
         command += [f"{name}={value}" for name, value in options.items()]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                         text=True)
@@ -67,6 +69,8 @@ class Drive:
 def assert_exactly(broker, topic, first, last, isolation="read_committed"):
     newest, times = {}, {}
     for partition, _, name in broker.read(topic, isolation):
+        if not name.startswith("slot:"):
+            continue  # somebody else's
         position = int(name.split(":")[1].split("/")[1], 16)
         times[position] = times.get(position, 0) + 1
         assert position > newest.get(partition, 0), f"{name} is out of order in {partition}"
@@ -149,3 +153,98 @@ def test_a_topic_is_not_created_unasked(broker):
     assert "topic nobody-made-it does not exist; create it or set create_topics: true" \
         in process.stdout
     assert "nobody-made-it" not in broker.topics()
+
+
+def test_records_behind_another_producers_open_transaction_are_found(broker):
+    topic, last = "open", 30000
+    other = Drive(broker, topic, 1, 3000000, name="other", transactional="open-other",
+                  transaction=1000000)
+    other.until_durable(1)
+    drive = Drive(broker, topic, 1, last, rate=20000)
+    drive.until_durable(5000)
+    other.process.send_signal(signal.SIGSTOP)  # with a transaction open
+    drive.until_durable(drive.durable + 5000)
+    drive.kill()
+    released = threading.Timer(3, lambda: other.process.send_signal(signal.SIGCONT))
+    released.start()
+    drive = Drive(broker, topic, max(1, drive.durable - 3000), last, rate=20000)
+    assert drive.end() == 0, drive.lines[-3:]
+    released.join()
+    other.kill()
+    assert_exactly(broker, topic, 1, last, "read_uncommitted")
+
+
+def make_certificates(directory):
+    def run(*command):
+        subprocess.run(["openssl", *command], cwd=directory, check=True, capture_output=True)
+
+    run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+        "-subj", "/CN=ca", "-days", "30")
+    for name in ("server", "client"):
+        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+            "-subj", f"/CN={name}")
+        (directory / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-days", "30", "-extfile", "san")
+    run("pkcs8", "-topk8", "-nocrypt", "-in", "server.key", "-out", "server.p8")
+    chain = (directory / "server.p8").read_text() + (directory / "server.pem").read_text()
+    (directory / "server-chain.pem").write_text(chain)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """Client certificates and a password are asked for, and messages may have 20,000 bytes."""
+    directory = tmp_path_factory.mktemp("guarded")
+    make_certificates(directory)
+    login = "org.apache.kafka.common.security"
+    running = kafka_broker.Broker(directory, protocol="SASL_SSL",
+                                  scram="SCRAM-SHA-512=[name=leat,password=secret]", extra=f"""
+listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.client.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;
+listener.name.client.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_leat="secret";
+listener.name.client.ssl.client.auth=required
+ssl.keystore.type=PEM
+ssl.keystore.location={directory}/server-chain.pem
+ssl.truststore.type=PEM
+ssl.truststore.location={directory}/ca.pem
+message.max.bytes=20000
+""")
+    running.start()
+    yield running
+    running.kill()
+
+
+def credentials(broker, mechanism=3, password="secret"):
+    at = broker.directory
+    return {"ca": at / "ca.pem", "certificate": at / "client.pem", "key": at / "client.key",
+            "user": "leat", "password": password, "mechanism": mechanism}
+
+
+@pytest.mark.parametrize("mechanism", [1, 3], ids=["PLAIN", "SCRAM-SHA-512"])
+def test_tls_with_both_certificates_and_a_password(guarded, mechanism):
+    topic = f"tls-{mechanism}"
+    drive = Drive(guarded, topic, 1, 5000, **credentials(guarded, mechanism))
+    assert drive.end() == 0, drive.lines[-3:]
+    assert_exactly(guarded, topic, 1, 5000)
+
+
+def test_a_wrong_password_is_named(guarded):
+    drive = Drive(guarded, "tls-wrong", 1, 10, **credentials(guarded, password="wrong"))
+    assert drive.until("^retry the brokers do not let us in: .*(?i:authentication)")
+    drive.kill()
+
+
+def test_a_missing_certificate_is_named(guarded):
+    wanted = credentials(guarded)
+    del wanted["certificate"], wanted["key"]
+    drive = Drive(guarded, "tls-none", 1, 10, **wanted)
+    assert drive.until("^retry .*(SSL|ssl|certificate)")
+    drive.kill()
+
+
+def test_a_record_that_the_broker_finds_too_large_is_rejected_alone(guarded):
+    drive = Drive(guarded, "large", 1, 10, size=30000, compression="none",
+                  **credentials(guarded, 1))
+    assert drive.until("^restart topic large takes no such record of 300[0-9][0-9] bytes")
+    drive.kill()
+    assert drive.durable == 0

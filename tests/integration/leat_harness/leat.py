@@ -185,7 +185,7 @@ class Leat:
                 return True
             self.must_run()
             return False
-        wait.until(found, lambda: f"a record with {needle!r}; {len(seen)} lines so far\n{self.stderr_tail()}", timeout)
+        wait.until(found, lambda: f"a record with {needle!r} in {folder or self.out}; {len(seen)} lines so far\n{self.stderr_tail()}", timeout)
         return seen
 
     def wait_count(self, count, folder=None, timeout=wait.PATIENCE):
@@ -196,7 +196,7 @@ class Leat:
                 return True
             self.must_run()
             return False
-        wait.until(enough, lambda: f"{count} records; {len(seen)} so far\n{self.stderr_tail()}", timeout)
+        wait.until(enough, lambda: f"{count} records in {folder or self.out}; {len(seen)} so far\n{self.stderr_tail()}", timeout)
         return seen
 
     def fence(self, database, folder=None, timeout=wait.PATIENCE):
