@@ -213,6 +213,7 @@ static void set_producer(struct setter *setter, const struct kafka_options *opti
 {
     set(setter, "enable.idempotence", "true");
     set(setter, "acks", "all");
+    set(setter, "isolation.level", "read_uncommitted"); /* of its questions where a topic ends */
     set(setter, "message.timeout.ms", "0");
     set(setter, "compression.codec", kafka_compressions[options->compression]);
     set_number(setter, "linger.ms", options->linger_ms);
@@ -234,8 +235,10 @@ static void set_reader(struct setter *setter)
     set(setter, "isolation.level", "read_committed");
     set(setter, "enable.partition.eof", "true");
     set(setter, "allow.auto.create.topics", "false");
-    set(setter, "fetch.wait.max.ms", "10"); /* an end is seen at once */
-    set(setter, "queued.max.messages.kbytes", "4096");
+    set(setter, "fetch.wait.max.ms", "10");     /* an end is seen at once */
+    set(setter, "queued.min.messages", "2000"); /* the little that is needed, not all there is */
+    set(setter, "queued.max.messages.kbytes", "1024");
+    set(setter, "fetch.message.max.bytes", "262144");
     set(setter, "fetch.error.backoff.ms", "50");
 }
 

@@ -108,7 +108,7 @@ static void close_handles(leat_sink *sink)
     tail_fini(&sink->topics.tail);
     if (sink->producer)
         rd_kafka_destroy(sink->producer);
-    sink->producer = sink->topics.producer = NULL;
+    sink->producer = sink->topics.producer = sink->topics.tail.asker = NULL;
 }
 
 static void kafka_destroy(leat_sink *sink)
@@ -199,7 +199,7 @@ static leat_status open_producer(leat_sink *sink, const leat_sink_start *start, 
     rd_kafka_queue_destroy(queue);
     snprintf(sink->name_space, sizeof sink->name_space, "%s",
              start->name_space ? start->name_space : "");
-    sink->topics.producer = sink->producer;
+    sink->topics.producer = sink->topics.tail.asker = sink->producer;
     sink->topics.unclean = sink->failure != LEAT_OK;
     sink->failure = LEAT_OK;
     sink->halt.status = LEAT_OK;

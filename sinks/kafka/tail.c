@@ -65,6 +65,15 @@ static leat_status partition_start(struct tail *tail, struct tail_partition *par
     return LEAT_OK;
 }
 
+/* Leaders move, and not everybody learns of it at once. */
+static bool passes(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__TIMED_OUT || err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /* Asks the next partition where it begins and ends, and starts to read its last chunk. */
 static leat_status ask_next(struct tail *tail, leat_error *error)
 {
@@ -72,14 +81,11 @@ static leat_status ask_next(struct tail *tail, leat_error *error)
     const char *topic = rd_kafka_topic_name(tail->topic);
     int64_t low, high;
     rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-        tail->reader, topic, partition->number, &low, &high, ASK_MS);
-    if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        return LEAT_AGAIN;
+        tail->asker, topic, partition->number, &low, &high, ASK_MS);
     if (err)
-        return client_fail(error, LEAT_ERETRY,
-                           "topic %s partition %d: where it ends cannot be "
-                           "asked: %s",
-                           topic, (int)partition->number, rd_kafka_err2str(err));
+        return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
+                           "topic %s partition %d: where it ends cannot be asked: %s", topic,
+                           (int)partition->number, rd_kafka_err2str(err));
     tail->asked++;
     partition->low = low;
     partition->high = high;
@@ -199,8 +205,7 @@ void tail_close(struct tail *tail)
     if (tail->queue)
         rd_kafka_queue_destroy(tail->queue);
     free(tail->partitions);
-    struct client_owner *owner = tail->owner;
-    *tail = (struct tail){.owner = owner, .reader = tail->reader};
+    *tail = (struct tail){.owner = tail->owner, .reader = tail->reader, .asker = tail->asker};
 }
 
 void tail_fini(struct tail *tail)

@@ -33,7 +33,9 @@ struct tail_partition {
 
 struct tail {
     struct client_owner *owner;
-    rd_kafka_t *reader;      /* owned; kept for the next topic */
+    rd_kafka_t *reader; /* owned; kept for the next topic */
+    /* Borrowed.  Asked where partitions end: the reader would name the end of what is committed. */
+    rd_kafka_t *asker;
     rd_kafka_queue_t *queue; /* owned */
     rd_kafka_topic_t *topic; /* owned; NULL: no look is under way */
     struct tail_partition *partitions;

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The Kafka sink's own files are linked into its tests, so that these reach inside.
 set(kafka_tests "${CMAKE_CURRENT_LIST_DIR}/kafka")
-if(TARGET kafka_sink)
+# Not under the thread sanitizer: Debian's librdkafka starts its threads with C11's thrd_create, which
+# gcc 12's TSan does not know, and dies in the first of them.  No thread of ours is in the sink; the log
+# callback is all that runs on theirs.
+if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
   leat_add_test(kafka_sink SOURCES "${kafka_tests}/test_kafka_sink.c" "${kafka_tests}/rig.c"
     LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
 
