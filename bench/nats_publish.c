@@ -5,8 +5,8 @@
  *
  *     nats_publish SERVER MODE [RECORDS] [BYTES]
  *
- * MODE: msg_id, sequence, pack (50 records a message), atomic; library_plain, library_msg_id,
- * library_sequence: nats.c 3.4.1 with an inbox of our own and the same window.
+ * MODE: msg_id, sequence, pack (50 records a message), atomic, atomic_sequence; library_plain,
+ * library_msg_id, library_sequence: nats.c 3.4.1 with an inbox of our own and the same window.
  * Prints one line: mode, records a second, CPU microseconds a record of this process, and of the
  * server.
  */
@@ -123,8 +123,8 @@ static void run_sink(struct bus *bus, const char *mode, uint64_t records, char *
     leat_sink_start start = {.size = sizeof start, .name_space = "leat_shop", .format = "json"};
     leat_error error = {.size = sizeof error};
     rig_init(&rig, bus);
-    rig.options.dedupe = strcmp(mode, "sequence") == 0 ? DEDUPE_SEQUENCE : DEDUPE_MSG_ID;
-    rig.options.publish = strcmp(mode, "atomic") == 0 ? PUBLISH_ATOMIC : PUBLISH_SINGLE;
+    rig.options.dedupe = strstr(mode, "sequence") ? DEDUPE_SEQUENCE : DEDUPE_MSG_ID;
+    rig.options.publish = strncmp(mode, "atomic", 6) == 0 ? PUBLISH_ATOMIC : PUBLISH_SINGLE;
     rig.options.pack_records = strcmp(mode, "pack") == 0 ? 50 : 1;
     if (getenv("WINDOW"))
         rig.options.window = atoi(getenv("WINDOW"));
@@ -221,7 +221,7 @@ int main(int argc, char **argv)
     memset(value, 'x', bytes);
     nats_Open(-1);
     bus_start(&bus, argv[1], NULL);
-    bus_stream(&bus, "S", strcmp(argv[2], "atomic") == 0 ? "\"allow_atomic\":true" : NULL);
+    bus_stream(&bus, "S", strncmp(argv[2], "atomic", 6) == 0 ? "\"allow_atomic\":true" : NULL);
     double wall = now_s(), own = own_cpu_s(), server = server_cpu_s(&bus);
     if (strncmp(argv[2], "library", 7) == 0)
         run_library(&bus, argv[2], records, value, bytes);

@@ -34,7 +34,7 @@ size_t message_overhead(const struct publisher *publisher, const struct message 
 bool message_write(struct publisher *publisher, const struct message *message);
 
 /* The window takes another message. */
-bool publisher_has_room(const struct publisher *publisher);
+bool publisher_has_room(struct publisher *publisher);
 /* False, and the publisher is `rejected`, when the record can never be sent. */
 bool publisher_may_send(struct publisher *publisher, const leat_record *record, size_t headers);
 bool publisher_reject(struct publisher *publisher, const char *format, ...)

@@ -21,6 +21,7 @@ struct publisher {
 
     uint64_t size_limit; /* of headers and payload: the server's, or the stream's, if smaller */
     uint64_t sequence; /* dedupe: sequence: the stream's last one when all that is sent is stored */
+    bool throttled;    /* the window was full and is not half empty yet */
     bool cautious;     /* one message at a time, until one is stored */
 
     char *pack; /* owned: PACK room for values of the open message */

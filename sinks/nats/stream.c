@@ -212,7 +212,8 @@ static bool quick_ack(leat_bytes payload, const char *stream, struct publish_ack
         memcmp(p, head, sizeof head - 1) != 0 || memcmp(p + sizeof head - 1, stream, name) != 0 ||
         memcmp(p + sizeof head - 1 + name, middle, sizeof middle - 1) != 0)
         return false;
-    return json_uint((leat_bytes){p + fixed, payload.len - fixed - 1}, &ack->sequence);
+    return json_uint((leat_bytes){p + fixed, payload.len - fixed - 1}, &ack->sequence) &&
+           ack->sequence != 0;
 }
 
 bool stream_parse_ack(const struct wire_event *event, const char *stream, struct publish_ack *ack)

@@ -160,6 +160,38 @@ static void a_full_store_waits_and_goes_on(void **state)
     assert_stream(stage, 3000);
 }
 
+static void a_server_without_space_waits_and_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    struct rig *rig = &stage->rig;
+    char config[300], path[300], folder[] = "/tmp/leat-nats-store-XXXXXX";
+    if (!program)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    snprintf(config, sizeof config, "jetstream { store_dir: \"%s\", max_file_store: 200000 }",
+             folder);
+    bus_start(&stage->bus, program, config);
+    rig_init(rig, &stage->bus);
+    rig->value_size = 500;
+    bus_stream(&stage->bus, "S", NULL);
+    rig_create(rig);
+    assert_true(step_until_refused(rig, 1000));
+    assert_int_equal(rig->last_status, LEAT_ERETRY);
+    assert_non_null(strstr(rig->last_text, "insufficient"));
+    bus_kill(&stage->bus);
+    snprintf(path, sizeof path, "%s/server.conf", stage->bus.folder);
+    snprintf(config, sizeof config,
+             "listen: 127.0.0.1:%d\njetstream { store_dir: \"%s\", max_file_store: 100000000 }\n",
+             stage->bus.port, folder);
+    bus_write_file(path, config);
+    bus_begin(&stage->bus);
+    assert_true(rig_run(rig, 1000, 20000));
+    assert_stream(stage, 1000);
+    bus_kill(&stage->bus);
+    snprintf(config, sizeof config, "rm -rf '%s'", folder);
+    bus_run(config);
+}
+
 /* Change 120 is refused for good, those behind it were on their way: the host dead-letters it and
  * goes on with 121, and none of those is stored twice. */
 static void pass_over(struct stage *stage, uint64_t poison)
@@ -380,6 +412,8 @@ int main(int argc, char **argv)
         T(the_streams_configuration_is_never_written),
         T(a_full_stream_waits_and_goes_on),
         T(a_full_store_waits_and_goes_on),
+        cmocka_unit_test_setup_teardown(a_server_without_space_waits_and_goes_on,
+                                        begin_without_server, end),
         T(a_message_over_max_payload_is_rejected_before_it_is_sent),
         T(a_message_over_the_streams_limit_is_rejected),
         T(a_limit_that_came_later_stops_the_line_at_its_record),
