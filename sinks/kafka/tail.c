@@ -74,6 +74,18 @@ static bool passes(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
+/* The topic is known to exist, so that this question cannot create it. */
+static void learn_leaders(struct tail *tail)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic =
+        rd_kafka_topic_new(tail->asker, rd_kafka_topic_name(tail->topic), NULL);
+    if (topic && !rd_kafka_metadata(tail->asker, 0, topic, &metadata, ASK_MS))
+        rd_kafka_metadata_destroy(metadata);
+    if (topic)
+        rd_kafka_topic_destroy(topic);
+}
+
 /* Asks the next partition where it begins and ends, and starts to read its last chunk. */
 static leat_status ask_next(struct tail *tail, leat_error *error)
 {
@@ -82,6 +94,8 @@ static leat_status ask_next(struct tail *tail, leat_error *error)
     int64_t low, high;
     rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
         tail->asker, topic, partition->number, &low, &high, ASK_MS);
+    if (err && passes(err))
+        learn_leaders(tail);
     if (err)
         return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
                            "topic %s partition %d: where it ends cannot be asked: %s", topic,

@@ -281,8 +281,8 @@ static void set_options(int argc, char **argv)
                                       .settle_ms = 300,
                                       .position_topic = "leat-positions",
                                       .transaction_timeout_ms = 60000};
-    options->linger_ms = (int64_t)number(argc, argv, "linger", "1");
-    options->window_records = (int64_t)number(argc, argv, "window", "8192");
+    options->linger_ms = (int64_t)number(argc, argv, "linger", "0");
+    options->window_records = (int64_t)number(argc, argv, "window", "4096");
     options->window_size = (int64_t)number(argc, argv, "window_size", "4194304");
     options->transaction_records = (int64_t)number(argc, argv, "transaction", "20000");
     options->transactional_id = argument(argc, argv, "transactional", NULL);
