@@ -18,7 +18,7 @@ static void update_stream(struct bus *bus, const char *more)
     char json[500];
     snprintf(json, sizeof json,
              "{\"name\":\"S\",\"subjects\":[\"S.>\"],\"storage\":\"file\",\"retention\":\"limits\","
-             "\"num_replicas\":1,%s}",
+             "\"num_replicas\":1,\"duplicate_window\":100000000,%s}",
              more);
     char *answer = bus_api(bus, "STREAM.UPDATE.S", json);
     assert_null(strstr(answer, "\"error\""));
@@ -200,6 +200,7 @@ static void pass_over(struct stage *stage, uint64_t poison)
     assert_true(step_until_refused(rig, 1000));
     assert_int_equal(rig->last_status, LEAT_EREJECT);
     assert_int_equal(rig->durable, poison);
+    outlive_window(&stage->bus); /* so that ids do not help */
     rig->durable = rig->offered = poison + 1;
     rig->last_status = LEAT_OK;
     assert_true(rig_run(rig, 1000, 10000));
@@ -277,6 +278,7 @@ static void a_hole_that_we_died_on_is_filled(void **state)
     assert_true(step_until_refused(rig, 1000));
     rig_forget(rig); /* messages behind 120 are in the stream */
     assert_true(bus_last_sequence(bus, "S") > 120);
+    outlive_window(bus);
     update_stream(bus, "\"max_msg_size\":-1");
     rig_create(rig);
     assert_true(rig_run(rig, 1000, 10000));
