@@ -62,8 +62,19 @@ static void settle(struct leat_sink *sink)
         sink->host->log(sink->host, LEAT_LOG_INFO, "writing again", fields, 1);
     }
     sink->pending_count = 0;
+    sink->bulk = sink->unsynced >= BULK_BYTES;
     sink->unsynced = 0;
     sink->problem.status = LEAT_OK;
+}
+
+/* A sync costs the same for a little and for much.  So while much comes in, one waits for more, for
+ * a time that nobody notices; a trickle is synced at once. */
+int64_t sink_commit_due(const struct leat_sink *sink)
+{
+    if (!sink->bulk || sink->unsynced >= (uint64_t)sink->config->max_unsynced
+        || sink->pending_count == PENDING_MAX)
+        return 0;
+    return sink->unsynced_since_ns + BULK_DELAY_NS;
 }
 
 void sink_commit(struct leat_sink *sink)
@@ -171,7 +182,8 @@ leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch)
         give_back(sink, pending, LEAT_EFATAL, 0, "a batch was offered before the one to retry");
         return LEAT_OK;
     }
-    sink->pending_count++;
+    if (sink->pending_count++ == 0)
+        sink->unsynced_since_ns = sink->host->now_ns(sink->host);
     int failed = group(sink, pending);
     for (struct lane *lane = sink->touched; lane; lane = lane->touched_next) {
         lane->touched = false;

@@ -138,8 +138,13 @@ static void wait_for_host(const leat_sink *sink, int32_t max_wait_ms)
 static leat_status file_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error)
 {
     bool worked = sink->pending_count != 0;
-    if (worked)
-        sink_commit(sink);
+    if (worked) {
+        int64_t left_ns = sink_commit_due(sink) - sink->host->now_ns(sink->host);
+        if (left_ns > 0 && max_wait_ms != 0)
+            wait_for_host(sink, (int32_t)(left_ns / 1000000) + 1);
+        if (left_ns <= 0)
+            sink_commit(sink);
+    }
     if (sink->lost)
         return error_set(error, LEAT_ERETRY, EX_CANTCREAT, "directory %s was removed",
                          sink->config->directory);

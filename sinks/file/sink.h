@@ -78,6 +78,9 @@ struct pending { /* a lent batch */
     const char *reject; /* static: why record `limit` never will be; NULL: limit is the count */
 };
 
+#define BULK_BYTES (128u * 1024u)
+#define BULK_DELAY_NS INT64_C(8000000)
+
 struct leat_sink {
     const leat_host *host;
     const struct file_config *config;
@@ -102,6 +105,8 @@ struct leat_sink {
     struct pending pending[PENDING_MAX];
     uint32_t pending_count;
     uint64_t unsynced; /* bytes */
+    int64_t unsynced_since_ns; /* when the first pending batch came */
+    bool bulk;                 /* the last commit was a large one: more is coming fast */
     uint32_t *next;    /* of each record in the batch in hand, the next of its lane */
     uint32_t next_room;
 
@@ -155,6 +160,9 @@ void sink_problem_text(struct leat_sink *sink, const char *what, const struct la
  */
 
 void sink_commit(struct leat_sink *sink);
+
+/* When what is pending should be committed (host's clock; 0: now). */
+int64_t sink_commit_due(const struct leat_sink *sink);
 leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch);
 
 /* ---- recover.c: start [worker] -----------------------------------------------------------------
