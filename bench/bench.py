@@ -86,7 +86,7 @@ def read_with_pg_recvlogical(stream, tcp=False, publication="bench"):
 def config(folder, stream, slot, sinks, tcp=False, publication="bench", memory="256MiB"):
     document = {
         "state_directory": str(folder / "state"), "memory": memory, "http": {"listen": "none"},
-        "pipelines": [{"name": "bench", "confirm_interval": "20ms",
+        "pipelines": [{"name": "bench", "confirm_interval": "50ms",
                        "source": {"plugin": "pgoutput", "dsn": stream.postgres.dsn(tcp), "slot": slot,
                                   "publication": publication},
                        "sinks": sinks}]}
@@ -314,7 +314,7 @@ def bench_ceiling(table, _rows, repeats, _names):
             server = subprocess.Popen([replayed.tool, "serve", replayed.folder / "stream", replayed.folder,
                                        str(replayed.port), str(repeat)], stdout=subprocess.PIPE, text=True)
             document = {"state_directory": str(work / "state"), "http": {"listen": "none"},
-                        "pipelines": [{"name": "bench", "confirm_interval": "20ms",
+                        "pipelines": [{"name": "bench", "confirm_interval": "50ms",
                                        "source": {"plugin": "pgoutput", "slot": "replay", "publication": "bench",
                                                   "dsn": f"host={replayed.folder} port={replayed.port} user=postgres "
                                                          "dbname=postgres"},
@@ -345,7 +345,7 @@ def bench_ceiling(table, _rows, repeats, _names):
 
 BENCHES = {"file": bench_file, "zstd": bench_file, "shapes": bench_shapes, "latency": bench_latency,
            "ceiling": bench_ceiling}
-for extra in ("nats_bench", "kafka_bench"):
+for extra in ("brokers",):
     if (pathlib.Path(__file__).parent / f"{extra}.py").exists():
         module = __import__(extra)
         BENCHES.update(module.BENCHES)

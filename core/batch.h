@@ -33,8 +33,8 @@ struct span_list {
 struct batch {
     leat_writer writer; /* what the source plugin sees; first, so that the one is the other */
     struct span_list memory;
-    size_t bytes;        /* taken from the origin, for metrics */
-    int64_t opened_ns;   /* when its first change was taken */
+    int64_t published_ns; /* for metrics, as are the next two: when it was published */
+    int64_t first_commit_us, last_commit_us; /* of its changes' transactions; 0: not known */
     uint32_t pending;    /* sinks that have not given it back; source thread only */
     uint32_t sink_count; /* sinks that it was lent to */
     leat_identity last;  /* identity of its last change */

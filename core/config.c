@@ -63,6 +63,7 @@ static void check_listen(const struct config_reader *reader, const struct tree_n
 {
     const struct tree_node *at = place(root, "http.listen");
     leat_strings *listen = &config->http_listen;
+    config->http_written = tree_find(root, "http.listen") != NULL;
     char quoted[PROBLEMS_QUOTE];
     if (listen->count == 1 && strcmp(listen->items[0], "none") == 0) {
         listen->count = 0;

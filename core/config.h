@@ -74,6 +74,7 @@ struct config {
     int64_t log_level;  /* LEAT_LOG_... */
     int64_t log_format; /* CONFIG_LOG_... */
     leat_strings http_listen;
+    bool http_written; /* http.listen stands in the file: not its default */
     const struct config_pipeline *pipelines;
     size_t pipeline_count;
     const struct plugins *installed;

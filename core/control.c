@@ -4,10 +4,14 @@
  */
 #include "control.h"
 
+#include "admin.h"
 #include "exit_code.h"
 #include "log.h"
+#include "notify.h"
 #include "pipeline.h"
+#include "registry.h"
 #include "state.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -26,7 +30,10 @@ struct control {
     struct state_directory state;
     struct doorbell bell;
     int signals;
-    struct pipeline **pipelines; /* config->pipeline_count; NULL: ended and gone */
+    struct registry registry;
+    struct pipeline **pipelines; /* registry.pipelines: read here, set by registry_set only */
+    struct admin *admin;
+    struct watchdog watchdog;
     int64_t next_write_ns;
     bool stopping;
     int exit_code;
@@ -64,6 +71,8 @@ static void ask_all_to_stop(struct control *control)
         clock_now_ns(control->clock) + control->config->shutdown_timeout_ms * 1000000;
 
     control->stopping = true;
+    atomic_store_explicit(&control->registry.stopping, true, memory_order_relaxed);
+    notify_send("STOPPING=1\nSTATUS=finishing what is in flight");
     for (size_t i = 0; i < control->config->pipeline_count; i++)
         if (control->pipelines[i])
             pipeline_ask_stop(control->pipelines[i], deadline_ns);
@@ -105,6 +114,29 @@ static void take_signals(struct control *control)
         take_signal(control, (int)info.ssi_signo);
 }
 
+/* What came over the admin endpoint. */
+static void take_commands(struct control *control)
+{
+    struct registry *registry = &control->registry;
+
+    if (atomic_exchange_explicit(&registry->stop_asked, false, memory_order_acquire)
+        && !control->stopping) {
+        log_event(NULL, NULL, LEAT_LOG_INFO, "stopping by command, what is in flight is finished",
+                  NULL, 0);
+        ask_all_to_stop(control);
+    }
+    for (size_t i = 0; i < control->config->pipeline_count; i++) {
+        if (!atomic_exchange_explicit(&registry->drain_asked[i], false, memory_order_acquire)
+            || !control->pipelines[i] || control->stopping)
+            continue;
+        log_event(control->config->pipelines[i].name, NULL, LEAT_LOG_INFO, "draining by command",
+                  NULL, 0);
+        pipeline_ask_stop(control->pipelines[i],
+                          clock_now_ns(control->clock)
+                              + control->config->shutdown_timeout_ms * 1000000);
+    }
+}
+
 /* ---- state files ---------------------------------------------------------------------------- */
 
 static void write_state(struct control *control, struct pipeline *pipeline, bool all)
@@ -116,8 +148,11 @@ static void write_state(struct control *control, struct pipeline *pipeline, bool
         return;
     if (state_save(&control->state, pipeline->config->name, &entry, &error)) {
         journal_written(&pipeline->journal, &entry);
+        atomic_store_explicit(&pipeline->cannot_record, false, memory_order_relaxed);
     } else {
         leat_field fields[] = {LEAT_F_STR("error", error.text)};
+        note_write(&pipeline->record_note, error.text, NULL);
+        atomic_store_explicit(&pipeline->cannot_record, true, memory_order_relaxed);
         journal_failed(&pipeline->journal);
         log_event(pipeline->config->name, NULL, LEAT_LOG_ERROR,
                   "cannot record the position, nothing is confirmed until that works", fields, 1);
@@ -168,18 +203,20 @@ static bool make_pipeline(struct control *control, size_t index)
         .memory_factor = control->config->pipeline_count,
         .mlock = control->config->mlock,
     };
+    struct pipeline *pipeline = NULL;
     leat_status status =
         known ? state_load(&control->state, config->name, known, &error) : LEAT_EFATAL;
 
     if (status == LEAT_OK)
         setup.known = known;
     if (status == LEAT_OK || status == LEAT_EOF)
-        control->pipelines[index] = pipeline_create(&setup, &error);
+        pipeline = pipeline_create(&setup, &error);
     free(known);
-    if (control->pipelines[index] && pipeline_start(control->pipelines[index], &error))
+    if (pipeline && pipeline_start(pipeline, &error)) {
+        registry_set(&control->registry, index, pipeline);
         return true;
-    pipeline_destroy(control->pipelines[index]);
-    control->pipelines[index] = NULL;
+    }
+    pipeline_destroy(pipeline);
     if (error.status == LEAT_OK)
         error.status = LEAT_EFATAL;
     note_failure(control, config->name, "start", &error);
@@ -204,8 +241,8 @@ static void pipeline_ended(struct control *control, size_t index)
         log_event(pipeline->config->name, NULL, LEAT_LOG_WARN,
                   "stopped before everything in flight was durable, it will be sent again", NULL, 0);
     }
+    registry_set(&control->registry, index, NULL);
     pipeline_destroy(pipeline);
-    control->pipelines[index] = NULL;
     if ((again && make_pipeline(control, index)) || control->exit_code == 0)
         return;
     ask_all_to_stop(control);
@@ -229,10 +266,21 @@ static void wait_for_work(struct control *control)
 {
     struct pollfd fds[] = {{.fd = control->signals, .events = POLLIN},
                            {.fd = control->bell.fd, .events = POLLIN}};
-    int64_t left_ns = control->next_write_ns - clock_now_ns(control->clock);
+    int64_t watch_ns = watchdog_next_ns(&control->watchdog);
+    int64_t until_ns = watch_ns < control->next_write_ns ? watch_ns : control->next_write_ns;
+    int64_t left_ns = until_ns - clock_now_ns(control->clock);
     int timeout_ms = left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
 
     (void)poll(fds, 2, timeout_ms);
+}
+
+/* Once a turn, and a turn comes at least once a second. */
+static void tick(struct control *control)
+{
+    registry_tick(&control->registry);
+    admin_tick(control->admin);
+    notify_tick(control->stopping);
+    watchdog_tick(&control->watchdog, &control->registry);
 }
 
 static void loop(struct control *control)
@@ -247,6 +295,8 @@ static void loop(struct control *control)
             wait_for_work(control);
         doorbell_disarm(&control->bell);
         take_signals(control);
+        take_commands(control);
+        tick(control);
     }
 }
 
@@ -265,6 +315,22 @@ static void log_start(const struct config *config)
     log_event(NULL, NULL, LEAT_LOG_INFO, "started", fields, 4);
 }
 
+static void begun(struct control *control)
+{
+    registry_begun(&control->registry);
+    notify_send("READY=1\nSTATUS=running");
+}
+
+static void close_control(struct control *control)
+{
+    admin_stop(control->admin);
+    watchdog_fini(&control->watchdog);
+    registry_fini(&control->registry);
+    (void)close(control->signals);
+    doorbell_fini(&control->bell);
+    state_close(&control->state);
+}
+
 int control_run(const struct config *config)
 {
     struct control control = {.config = config, .clock = &clock_real, .bell = {.fd = -1}};
@@ -278,23 +344,30 @@ int control_run(const struct config *config)
     log_init(config->log_level, config->log_format);
     if (!state_open(&control.state, config->state_directory, &error))
         return fail_early(&error);
-    control.pipelines = calloc(config->pipeline_count, sizeof(struct pipeline *));
-    if (!control.pipelines || !doorbell_init(&control.bell) || !open_signals(&control)) {
+    if (!doorbell_init(&control.bell)
+        || !registry_init(&control.registry, config, control.clock, &control.bell)
+        || !open_signals(&control)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
         return EX_OSERR;
     }
+    control.pipelines = control.registry.pipelines;
+    watchdog_init(&control.watchdog, control.clock);
     log_start(config);
+    control.admin = admin_start(&control.registry, &error);
+    if (!control.admin) {
+        close_control(&control);
+        return fail_early(&error);
+    }
     for (size_t i = 0; i < config->pipeline_count && control.exit_code == 0; i++)
         (void)make_pipeline(&control, i);
     if (control.exit_code != 0)
         ask_all_to_stop(&control);
+    else
+        begun(&control);
     loop(&control);
     log_event(NULL, NULL, LEAT_LOG_INFO, "stopped", NULL, 0);
     if (control.exit_code != 0)
         (void)fprintf(stderr, "leat: %s\n", control.reason);
-    (void)close(control.signals);
-    doorbell_fini(&control.bell);
-    state_close(&control.state);
-    free(control.pipelines);
+    close_control(&control);
     return control.exit_code;
 }

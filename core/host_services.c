@@ -36,6 +36,31 @@ static leat_status sink_secret(const leat_host *host, const char *option, char *
 static const leat_secrets source_secrets = {.size = sizeof source_secrets, .current = source_secret};
 static const leat_secrets sink_secrets = {.size = sizeof sink_secrets, .current = sink_secret};
 
+static void source_state(const leat_host *host, int32_t state, const char *detail)
+{
+    struct source_loop *loop = (struct source_loop *)(void *)(uintptr_t)host;
+
+    if (state < LEAT_STATE_STARTING || state > LEAT_STATE_FAILED)
+        return;
+    note_write(&loop->state_detail, detail, NULL);
+    atomic_store_explicit(&loop->counters.state, state, memory_order_relaxed);
+}
+
+static void source_received(const leat_host *host, uint64_t bytes, uint64_t position)
+{
+    struct source_loop *loop = (struct source_loop *)(void *)(uintptr_t)host;
+    struct source_counters *counters = &loop->counters;
+
+    atomic_store_explicit(&counters->bytes,
+                          atomic_load_explicit(&counters->bytes, memory_order_relaxed) + bytes,
+                          memory_order_relaxed);
+    if (position > atomic_load_explicit(&counters->received, memory_order_relaxed))
+        atomic_store_explicit(&counters->received, position, memory_order_relaxed);
+}
+
+static const leat_reporting reporting = {
+    .size = sizeof reporting, .state = source_state, .received = source_received};
+
 #ifdef LEAT_DEBUG
 static const leat_stages stages = {.size = sizeof stages, .pass = stage_pass};
 #endif
@@ -54,6 +79,8 @@ const void *host_services_for_source(const leat_host *host, const char *id)
 {
     if (strcmp(id, LEAT_EXTENSION_SECRETS) == 0)
         return source_templates(host) ? &source_secrets : NULL;
+    if (strcmp(id, LEAT_EXTENSION_STATUS) == 0)
+        return &reporting;
     return common(id);
 }
 

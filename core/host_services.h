@@ -3,6 +3,7 @@
  * host_services.h -- what leat_host.extension answers: optional services by name.  [any]
  *
  * "leat.secrets/1"  leat_secrets: an option's value as the environment and the files are now
+ * "leat.status/1"   leat_reporting: for sources: the state of the connection, for `leat status`
  * "leat.stage/1"    leat_stages: debug builds only, see stage.h
  */
 #ifndef LEAT_HOST_SERVICES_H

@@ -52,6 +52,11 @@ void log_set_level(int64_t level)
     atomic_store_explicit(&threshold, level, memory_order_relaxed);
 }
 
+int64_t log_level(void)
+{
+    return atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
 static void put(struct line *line, const char *text, size_t length)
 {
     size_t left = sizeof line->text - 2 - line->length;

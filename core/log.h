@@ -13,7 +13,8 @@
 
 /* [main] before any thread starts.  format: CONFIG_LOG_... */
 void log_init(int64_t level, int64_t format);
-void log_set_level(int64_t level);
+void log_set_level(int64_t level); /* [any] */
+int64_t log_level(void);           /* [any] */
 
 /* [any] pipeline and instance may be NULL. */
 void log_event(const char *pipeline, const char *instance, int32_t level, const char *message,

@@ -17,6 +17,46 @@
 
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 
+/* ---- what goes wrong is remembered ------------------------------------------------------------ */
+
+static void remember(struct note *note, int32_t level, const char *message, const leat_field *fields,
+                     size_t field_count)
+{
+    const char *why = NULL;
+
+    if (level > LEAT_LOG_WARN)
+        return;
+    for (size_t i = 0; i < field_count && !why; i++)
+        if (fields[i].kind == LEAT_FIELD_STRING && strcmp(fields[i].name, "error") == 0)
+            why = fields[i].string;
+    note_write(note, message, why);
+}
+
+static struct pipeline *pipeline_of(const struct worker *worker)
+{
+    return (struct pipeline *)(void *)((char *)worker->journal - offsetof(struct pipeline, journal));
+}
+
+static void log_of_source(const leat_host *host, int32_t level, const char *message,
+                          const leat_field *fields, size_t field_count)
+{
+    struct pipeline *pipeline =
+        (struct pipeline *)(void *)((char *)(uintptr_t)host - offsetof(struct pipeline, source));
+
+    remember(&pipeline->source_note, level, message, fields, field_count);
+    log_for_host(host, level, message, fields, field_count);
+}
+
+static void log_of_sink(const leat_host *host, int32_t level, const char *message,
+                        const leat_field *fields, size_t field_count)
+{
+    const struct worker *worker = (const struct worker *)(const void *)host;
+    struct pipeline *pipeline = pipeline_of(worker);
+
+    remember(&pipeline->sink_notes[worker - pipeline->workers], level, message, fields, field_count);
+    log_for_host(host, level, message, fields, field_count);
+}
+
 /* ---- the source thread ---------------------------------------------------------------------- */
 
 static void end_with(struct pipeline *pipeline, const char *culprit, const leat_error *error,
@@ -132,11 +172,6 @@ static void *source_main(void *argument)
 
 /* ---- a worker thread ------------------------------------------------------------------------ */
 
-static struct pipeline *pipeline_of(struct worker *worker)
-{
-    return (struct pipeline *)(void *)((char *)worker->journal - offsetof(struct pipeline, journal));
-}
-
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
@@ -202,11 +237,12 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
         .memory = share,
         .memory_factor = factor,
         .batch_size = (size_t)config->batch_size,
+        .max_delay_us = (uint32_t)(config->batch_max_delay_ms * 1000),
         .mlock = setup->mlock,
         .channels = pipeline->channels,
         .channel_count = (uint32_t)config->sink_count,
         .journal = &pipeline->journal,
-        .log = log_for_host,
+        .log = log_of_source,
         .extension = host_services_for_source,
     };
 
@@ -239,8 +275,9 @@ static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup
         .mlock = setup->mlock,
         .channel = &pipeline->channels[index],
         .name_space = &pipeline->source.name_space,
+        .newest = &pipeline->source.newest,
         .journal = &pipeline->journal,
-        .log = log_for_host,
+        .log = log_of_sink,
         .extension = host_services_for_sink,
     };
 
@@ -267,6 +304,10 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
     pipeline->clock = setup->clock;
     pipeline->control_bell = setup->control_bell;
     (void)pthread_mutex_init(&pipeline->error_lock, NULL);
+    note_init(&pipeline->source_note);
+    note_init(&pipeline->record_note);
+    for (size_t i = 0; i < JOURNAL_SINKS_MAX; i++)
+        note_init(&pipeline->sink_notes[i]);
     if (setup->known) {
         pipeline->known = *setup->known;
         pipeline->was_known = true;
@@ -342,6 +383,10 @@ void pipeline_destroy(struct pipeline *pipeline)
     if (pipeline->source.ops)
         source_loop_fini(&pipeline->source);
     journal_fini(&pipeline->journal);
+    note_fini(&pipeline->source_note);
+    note_fini(&pipeline->record_note);
+    for (size_t i = 0; i < JOURNAL_SINKS_MAX; i++)
+        note_fini(&pipeline->sink_notes[i]);
     (void)pthread_mutex_destroy(&pipeline->error_lock);
     free(pipeline->workers);
     free(pipeline);

@@ -37,6 +37,9 @@ struct pipeline {
     atomic_int state;
     atomic_bool hurry;                /* a sink has failed: drain no longer */
     _Atomic int64_t stop_deadline_ns; /* set before STOPPING */
+    /* The last warning or error that each one logged, and of the state file.  [any] */
+    struct note source_note, record_note, sink_notes[JOURNAL_SINKS_MAX];
+    atomic_bool cannot_record; /* the newest try to write the state file failed */
     pthread_mutex_t error_lock;
     leat_error error; /* under error_lock until ENDED; the first one counts */
     char culprit[64]; /* "source" or the sink's name */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TRIM_AFTER_NS ((int64_t)5000000000)
 
@@ -23,6 +24,48 @@ static void count(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
+}
+
+/* ---- what others may see: once a step and once a batch ---------------------------------------- */
+
+static void show(struct source_loop *loop)
+{
+    struct source_counters *counters = &loop->counters;
+    uint64_t seen = loop->window.idle.value > loop->last_safe ? loop->window.idle.value
+                                                               : loop->last_safe;
+    int64_t oldest_us = 0;
+
+    if (!window_is_empty(&loop->window))
+        oldest_us = loop->window.slots[loop->window.head & loop->window.mask]->first_commit_us;
+    if (seen > atomic_load_explicit(&counters->received, memory_order_relaxed))
+        atomic_store_explicit(&counters->received, seen, memory_order_relaxed);
+    atomic_store_explicit(&counters->durable, loop->window.durable.value, memory_order_relaxed);
+    atomic_store_explicit(&counters->in_flight, loop->window.tail - loop->window.head,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->pool_used, loop->pool.used * loop->pool.slab_size,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->oldest_commit_us, oldest_us, memory_order_relaxed);
+}
+
+/* 0 for what is no time of a commit: none, or one before the year 2000. */
+static int64_t commit_us(const leat_transaction *transaction)
+{
+    return transaction && transaction->commit_us > INT64_C(946684800000000) ? transaction->commit_us
+                                                                           : 0;
+}
+
+static void measure(struct source_loop *loop, struct batch *batch)
+{
+    struct timespec wall;
+
+    batch->published_ns = clock_now_ns(loop->clock);
+    batch->first_commit_us = commit_us(batch->writer.first->transaction);
+    batch->last_commit_us = commit_us(batch->writer.last->transaction);
+    if (batch->last_commit_us == 0)
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    histogram_add(&loop->commit_to_published,
+                  (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - batch->last_commit_us);
 }
 
 /* ---- taking back and settling --------------------------------------------------------------- */
@@ -133,6 +176,8 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     doorbell_arm(&loop->bell);
     if (work_waits(loop))
         wait_ms = 0;
+    count(&loop->counters.turns, 1);
+    show(loop);
     status = loop->ops->poll(loop->source, wait_ms, error);
     doorbell_disarm(&loop->bell);
     return status;
@@ -140,8 +185,9 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
 
 bool source_loop_is_drained(struct source_loop *loop)
 {
-    return window_is_empty(&loop->window) && loop->window.mark_count == 0
-           && journal_is_settled(loop->journal)
+    /* What a sink holds back (accepted, not durable yet) is not waited for: it stays unconfirmed, and
+     * the next start finds that the sink has it. */
+    return window_is_empty(&loop->window) && journal_is_settled(loop->journal)
            && loop->told.durable_position
                   == atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);
 }
@@ -238,7 +284,9 @@ static void host_batch_publish(const leat_host *host, leat_writer *writer)
     atomic_store_explicit(&batch->hold_until_ns, 0, memory_order_relaxed);
     count(&loop->counters.changes, writer->change_count);
     count(&loop->counters.batches, 1);
+    measure(loop, batch);
     window_add(&loop->window, batch);
+    show(loop);
     for (uint32_t i = 0; i < loop->channel_count; i++) {
         bool pushed = ring_push(&loop->channels[i].forward, batch);
         assert(pushed);
@@ -253,6 +301,10 @@ static void host_begin(const leat_host *host, const leat_origin *origin)
     struct source_loop *loop = loop_of(host);
 
     journal_origin(loop->journal, origin);
+    count(&loop->counters.begins, 1);
+    atomic_store_explicit(&loop->counters.state, LEAT_STATE_STREAMING, memory_order_relaxed);
+    if (LEAT_HAS(origin, leat_origin, newest))
+        atomic_store_explicit(&loop->newest, origin->newest, memory_order_relaxed);
     if (!loop->begun) {
         loop->begun = true;
         if (origin->position > loop->last_safe)
@@ -333,6 +385,7 @@ static bool make_batches(struct source_loop *loop)
 bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *setup)
 {
     memset(loop, 0, sizeof *loop);
+    note_init(&loop->state_detail);
     loop->bell.fd = -1;
     loop->clock = setup->clock;
     loop->ops = setup->ops;
@@ -360,6 +413,7 @@ bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *
         .pipeline = setup->pipeline,
         .instance = "source",
         .wake_fd = loop->bell.fd,
+        .max_delay_us = setup->max_delay_us,
         .log = host_log,
         .now_ns = host_now_ns,
         .wake = host_wake,
@@ -387,4 +441,5 @@ void source_loop_fini(struct source_loop *loop)
     free(loop->free_batches);
     pool_fini(&loop->pool);
     doorbell_fini(&loop->bell);
+    note_fini(&loop->state_detail);
 }

@@ -13,13 +13,22 @@
 #include "channel.h"
 #include "clock.h"
 #include "config.h"
+#include "histogram.h"
 #include "journal.h"
+#include "note.h"
 #include "window.h"
 
 #define SLAB_SIZE ((size_t)64 * 1024)
 
 struct source_counters { /* written by the source thread, read by any: relaxed */
-    _Atomic uint64_t changes, batches, bytes, starved;
+    _Atomic uint64_t changes, batches, bytes, starved, begins;
+    _Atomic uint64_t turns;    /* steps: the thread lives */
+    _Atomic uint64_t received; /* the newest position seen */
+    _Atomic uint64_t durable;  /* everything up to here is durable in every sink */
+    _Atomic uint64_t in_flight; /* batches in the window */
+    _Atomic uint64_t pool_used; /* bytes */
+    _Atomic int64_t oldest_commit_us; /* of what is in flight; 0: nothing is */
+    _Atomic int state;         /* LEAT_STATE_... */
 };
 
 struct source_loop {
@@ -46,10 +55,13 @@ struct source_loop {
     int64_t trim_at_ns;
     /* Set by the control thread, read by the source thread: hand out no more batches. */
     atomic_bool draining;
+    _Atomic uint64_t newest; /* of the origin: nothing newer existed when it was reached; 0: unknown */
     /* The namespace of the identities: set once at begin (release), read by workers (acquire). */
     _Atomic(const char *) name_space;
     char name_space_text[JOURNAL_TEXT_MAX];
     struct source_counters counters;
+    struct histogram commit_to_published;
+    struct note state_detail;
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
 };
 
@@ -60,6 +72,7 @@ struct source_loop_setup {
     size_t memory;       /* bytes for the source's batches */
     size_t memory_factor;
     size_t batch_size;
+    uint32_t max_delay_us;
     bool mlock;
     struct channel *channels; /* source_bell is set by init */
     uint32_t channel_count;

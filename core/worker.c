@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BACKOFF_FIRST_MS 100
 
@@ -139,6 +140,8 @@ static void take_result(struct worker *worker, struct slot *slot)
         worker->failures = 0;
         return;
     }
+    if (slot->result.durable_count > 0)
+        hold(worker, slot, slot->result.hold_ms);
     mark_durable(worker, slot, slot->result.durable_count);
     if (slot->result.status == LEAT_EREJECT && slot->durable < slot->record_count)
         reject(worker, slot);
@@ -160,6 +163,36 @@ static void take_result(struct worker *worker, struct slot *slot)
     enter(worker, WORKER_RECOVERING);
 }
 
+/* What others may see: once a step. */
+static void show(struct worker *worker)
+{
+    struct worker_counters *counters = &worker->counters;
+
+    worker__count(&counters->turns, 1);
+    atomic_store_explicit(&counters->lent, worker->lent, memory_order_relaxed);
+    atomic_store_explicit(&counters->queued, worker->tail - worker->next, memory_order_relaxed);
+    atomic_store_explicit(&counters->pool_used, worker->pool.used * worker->pool.slab_size,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->accepted,
+                          worker->has_accepted ? worker->accepted.position
+                                               : worker->skip_until.position,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->retry_at_ns, worker->retry_at_ns, memory_order_relaxed);
+}
+
+/* How long a part took to become durable, and with its last part the batch. */
+static void measure(struct worker *worker, const struct slot *slot)
+{
+    struct timespec wall;
+
+    histogram_add(&worker->delivered, (clock_now_ns(worker->clock) - slot->encoded_ns) / 1000);
+    if (!slot->last_part || slot->batch->last_commit_us == 0)
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    histogram_add(&worker->commit_to_durable, (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000
+                                                  - slot->batch->last_commit_us);
+}
+
 /* Finished slots leave at the head: their memory comes back, and a whole batch goes home. */
 static void leave(struct worker *worker)
 {
@@ -169,6 +202,7 @@ static void leave(struct worker *worker)
             break;
         worker->accepted = worker__record(slot, slot->record_count - 1)->identity;
         worker->has_accepted = true;
+        measure(worker, slot);
         span_list_release(&slot->memory, &worker->pool);
         worker->no_memory = false;
         if (slot->last_part)
@@ -252,6 +286,26 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
     worker__fail(worker, &error);
 }
 
+/* A sink that was filled from another server: to skip what it "holds" would lose everything. */
+static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
+{
+    leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 65};
+    uint64_t newest = worker->newest ? atomic_load_explicit(worker->newest, memory_order_relaxed) : 0;
+    char has[32], most[32];
+
+    if (newest == 0 || start->last.position <= newest
+        || (worker->has_accepted && leat_identity_compare(start->last, worker->accepted) <= 0))
+        return false;
+    has[encode_lsn(start->last.position, has)] = '\0';
+    most[encode_lsn(newest, most)] = '\0';
+    (void)snprintf(error.text, sizeof error.text,
+                   "sink %s holds records up to %s, but the source's newest position is %s: it was "
+                   "filled from another server; give it an empty place, or the slot another name",
+                   worker->config->name, has, most);
+    worker__fail(worker, &error);
+    return true;
+}
+
 static void apply_holds(struct worker *worker, const leat_sink_start *start)
 {
     worker->skipping = false;
@@ -260,7 +314,7 @@ static void apply_holds(struct worker *worker, const leat_sink_start *start)
                     "sink holds nothing, though it did earlier: it is taken for a new one", NULL, 0);
         return;
     }
-    if (start->holds != LEAT_HOLDS_LAST)
+    if (start->holds != LEAT_HOLDS_LAST || holds_too_much(worker, start))
         return;
     if ((worker->has_accepted && leat_identity_compare(start->last, worker->accepted) < 0)
         || (worker->has_floor && leat_identity_compare(start->last, worker->floor) < 0)) {
@@ -506,6 +560,7 @@ bool worker_step(struct worker *worker, int32_t max_wait_ms)
 
     (void)take_results(worker);
     wait_ms = act(worker);
+    show(worker);
     if (worker->state == WORKER_FAILED)
         return false;
     wait_ms = shorter(wait_ms, max_wait_ms);
@@ -581,6 +636,7 @@ bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_e
     worker->memory_factor = setup->memory_factor;
     worker->channel = setup->channel;
     worker->name_space = setup->name_space;
+    worker->newest = setup->newest;
     worker->log = setup->log;
     worker->random = (uint64_t)clock_now_ns(setup->clock) | 1;
     worker->journal = setup->journal;

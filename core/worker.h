@@ -23,6 +23,7 @@
 #include "config.h"
 #include "dead_letter.h"
 #include "encode.h"
+#include "histogram.h"
 #include "journal.h"
 #include "route.h"
 
@@ -64,6 +65,11 @@ struct slot {
 
 struct worker_counters { /* written by the worker, read by any: relaxed */
     _Atomic uint64_t records, bytes, batches, retries, rejects, starts, skipped;
+    _Atomic uint64_t turns;    /* steps: the thread lives */
+    _Atomic uint64_t lent, queued; /* parts: the plugin has them; encoded and not lent */
+    _Atomic uint64_t pool_used; /* bytes */
+    _Atomic uint64_t accepted; /* position of the newest record known durable in the sink; 0: none */
+    _Atomic int64_t retry_at_ns; /* of RETRYING and DOWN */
     _Atomic int64_t oldest_ns; /* when the oldest record not yet durable was encoded; 0: none */
     _Atomic int state;
 };
@@ -111,8 +117,12 @@ struct worker {
     uint32_t reports_seen;
     atomic_bool wake_asked;
     _Atomic(const char *) *name_space; /* the source loop's */
+    const _Atomic uint64_t *newest;    /* the source loop's */
     atomic_bool stopping;      /* set by the control thread */
     struct worker_counters counters;
+    struct histogram queued;    /* from the publishing of a batch to each of its parts encoded */
+    struct histogram delivered; /* from there to durable */
+    struct histogram commit_to_durable;
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
 };
 
@@ -126,6 +136,7 @@ struct worker_setup {
     bool mlock;
     struct channel *channel;
     _Atomic(const char *) *name_space;
+    const _Atomic uint64_t *newest;
     struct journal *journal; /* for what is known of the sink */
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
     const void *(*extension)(const leat_host *, const char *);

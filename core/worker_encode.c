@@ -374,6 +374,7 @@ bool worker__encode_next(struct worker *worker)
         if (slot->last_part)
             worker->cutting = NULL;
         slot->encoded_ns = clock_now_ns(worker->clock);
+        histogram_add(&worker->queued, (slot->encoded_ns - slot->batch->published_ns) / 1000);
         worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
         worker->tail++;
         return true;

@@ -273,6 +273,7 @@ static void begin_streaming(leat_source *source)
         .position = durable < source->start ? durable : source->start,
         .name_space = source->options->slot,
         .facts = facts,
+        .newest = source->facts.wal_position,
     };
     source->durable.lsn =
         origin.position > source->durable.lsn ? origin.position : source->durable.lsn;

@@ -340,6 +340,7 @@ typedef struct leat_origin {
     uint64_t position;      /* the stream begins behind this: all up to it is durable already */
     const char *name_space; /* of the identities; PostgreSQL: the slot's name */
     const leat_pair *facts; /* what must be the same after a restart; kept in the state file */
+    uint64_t newest;        /* nothing newer than this exists there now; 0: it cannot tell */
 } leat_origin;
 
 typedef struct leat_host { /* growing; static for the instance, until destroy returns */
@@ -350,7 +351,7 @@ typedef struct leat_host { /* growing; static for the instance, until destroy re
     /* [worker] Readable (poll(2): POLLIN) when the host wants its thread back: return from poll
      * soon.  The host resets it.  -1 where the host has no thread (a test). */
     int32_t wake_fd;
-    uint32_t reserved;
+    uint32_t max_delay_us; /* sources: publish a batch when its first change is older; 0: no wish */
     /* [any] A fixed message and its fields.  The host adds time, names and level, escapes, and
      * counts repeats instead of printing them.  No row data, no secret.  All borrowed. */
     void (*log)(const struct leat_host *, int32_t level, const char *message,
@@ -413,6 +414,29 @@ typedef struct leat_secrets { /* growing; static */
      * returns, out is NUL-terminated (and empty, unless OK). */
     leat_status (*current)(const leat_host *, const char *option_name, char *out, size_t out_size);
 } leat_secrets;
+
+/* An extension of the host for sources: what `leat status` and the admin endpoint show. */
+#define LEAT_EXTENSION_STATUS "leat.status/1"
+
+enum {
+    LEAT_STATE_STARTING = 0, /* nothing was tried yet                                            */
+    LEAT_STATE_CONNECTING,   /* on the way to the origin                                         */
+    LEAT_STATE_STREAMING,    /* reading; leat_host.begin sets it                                 */
+    LEAT_STATE_WAITING,      /* the origin is there, but somebody else has it (a slot in use)    */
+    LEAT_STATE_BACKING_OFF,  /* the origin could not be reached, the next try comes by itself    */
+    LEAT_STATE_FAILED        /* for good: the pipeline stops                                     */
+};
+
+typedef struct leat_reporting { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [worker] The state has changed.  detail: what it waits for or what went wrong, borrowed, no
+     * secret; NULL: nothing to add. */
+    void (*state)(const leat_host *, int32_t state, const char *detail);
+    /* [worker] Bytes that have come from the origin since the last call, and the newest position
+     * that it has sent (0: as before).  Meant to be called once a read, not once a message. */
+    void (*received)(const leat_host *, uint64_t bytes, uint64_t position);
+} leat_reporting;
 
 /* An extension of the host of a debug build: named stages at which a test makes the daemon die. */
 #define LEAT_EXTENSION_STAGES "leat.stage/1"

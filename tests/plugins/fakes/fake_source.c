@@ -154,7 +154,8 @@ static leat_status fake_poll(leat_source *source, int32_t max_wait_ms, leat_erro
                           .fact_count = 1,
                           .position = source->confirmed ? source->confirmed : 5,
                           .name_space = "fake",
-                          .facts = &fact};
+                          .facts = &fact,
+                          .newest = position_of(source->options->transactions)};
     leat_status status = LEAT_OK;
 
     if (!source->begun)

@@ -259,6 +259,31 @@ def case_hold():
     check(got(), expected())
 
 
+def case_foreign():
+    """A sink that was filled from another server: to skip what it holds would lose everything."""
+    with open(os.path.join(DIR, "sink.log"), "w") as out:
+        out.write("99999999999 3 \n")
+    has(run(config([pipeline(sinks=[sink()])]), expect=65), "filled from another server")
+
+
+def case_stop_in_hold():
+    """What is held back is not waited for at a stop; the next start finds that the sink has it."""
+    path = config([pipeline(src=source(transactions=500, end=False), sinks=[sink(hold="10m")])])
+    process = start(path)
+    wait_for_line(process, "started")
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        if os.path.exists(os.path.join(DIR, "sink.log")) and len(got()) == 5000:
+            break
+        time.sleep(0.005)  # between two looks at a file that grows
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=LIMIT)
+    assert process.returncode == 0 and time.monotonic() - began < 20, "waited for the hold"
+    run(config([pipeline(src=source(transactions=500), sinks=[sink()])]))
+    check(got(), expected())
+
+
 def case_second_signal():
     path = config([pipeline(src=source(end=False), sinks=[sink(mode="never")])])
     process = start(path)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks with brokers: NATS JetStream in each of its modes, Kafka on a mock and on a real broker.
+
+The servers run on the same cores.  Where a server cannot be had the benchmark says so and goes on.
+"""
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from servers import BUILD, ROOT, Postgres, free_port, median
+
+sys.path.insert(0, str(ROOT / "tests" / "integration" / "kafka"))
+
+
+def bench():
+    return sys.modules["__main__"]  # bench.py, which imports us
+
+
+class Nats:
+    """A current nats-server with JetStream on disk."""
+
+    def __init__(self, program, settings=""):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-nats-"))
+        self.port = free_port()
+        conf = self.folder / "nats.conf"
+        conf.write_text(f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{self.folder}/js" {settings} }}\n')
+        self.process = subprocess.Popen([program, "-c", conf], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)  # between two tries to connect
+        raise RuntimeError("nats-server did not start")
+
+    def request(self, subject, body):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as conn:
+            conn.settimeout(10)
+            conn.sendall(b'CONNECT {"verbose":false}\r\nSUB R 1\r\n'
+                         + f"PUB {subject} R {len(body)}\r\n{body}\r\n".encode())
+            data = b""
+            while b"MSG R" not in data or not data.endswith(b"}\r\n"):
+                data += conn.recv(65536)
+        return json.loads(data[data.index(b"{", data.index(b"MSG R")):])
+
+    def stream(self, name, **extra):
+        answer = self.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(
+            {"name": name, "subjects": [f"{name}.>"], "storage": "file", "retention": "limits", "num_replicas": 1,
+             "duplicate_window": 120000000000, **extra}))
+        if "error" in answer:
+            raise RuntimeError(str(answer["error"]))
+
+    def drop(self, name):
+        self.request(f"$JS.API.STREAM.DELETE.{name}", "")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def nats_program():
+    get = ROOT / "tests" / "integration" / "nats" / "get-server"
+    folder = ROOT / "build" / "nats-server-2.15.1"
+    subprocess.run([get, folder], check=True)
+    program = folder / "bin" / "nats-server"
+    if program.exists():
+        return program, {"allow_atomic": True}
+    return pathlib.Path("/usr/sbin/nats-server"), {}
+
+
+def with_stream(rows, body):
+    folder = tempfile.mkdtemp(prefix="leat-bench-pg-")
+    postgres = Postgres(folder)
+    try:
+        main = bench()
+        postgres.execute(f"create table t ({main.COLUMNS}); create publication bench for table t")
+        stream = main.Stream(postgres, "base", rows)
+        main.fill(postgres, "t", rows, 1000)
+        stream.close()
+        body(stream)
+        stream.drop()
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def compare(table, stream, repeats, modes):
+    """modes: name -> a function that makes the sinks' configuration for one run."""
+    main = bench()
+    base, ours = [], {name: [] for name in modes}
+    for _ in range(repeats):
+        base.append(main.read_with_pg_recvlogical(stream))
+        for name, sinks in modes.items():
+            ours[name].append(main.read_with_leat(stream, sinks=sinks))
+    for name, runs in ours.items():
+        table.add(name, median([r.rate for r in base]), median([r.rate for r in runs]), "rows/s")
+        table.plain(f"{name}: CPU of leat", median([r.cpu_per_million for r in runs]), "s per million rows")
+        table.plain(f"{name}: peak memory", median([r.peak for r in runs]), "MB resident")
+
+
+def bench_nats(table, rows, repeats, _names):
+    program, extra = nats_program()
+    server = Nats(program)
+    count = [0]
+
+    def mode(**options):
+        def sinks(_folder):
+            if count[0]:
+                server.drop(f"B{count[0]}")
+            count[0] += 1
+            name = f"B{count[0]}"
+            server.stream(name, **(extra if options.get("publish") == "atomic" else {}))
+            return [{"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{server.port}", "stream": name,
+                     "route": name + ".{schema}.{table}.{op}", "confirm_hold": "0s", **options}]
+        return sinks
+
+    modes = {"nats, sequence": mode(dedupe="sequence"), "nats, msg_id": mode(),
+             "nats, 50 records a message": mode(pack={"records": 50})}
+    if extra:
+        modes["nats, atomic"] = mode(publish="atomic")
+    try:
+        with_stream(rows, lambda stream: compare(table, stream, repeats, modes))
+    finally:
+        server.stop()
+
+
+def bench_kafka(table, rows, repeats, _names):
+    import kafka_broker
+    modes, stops = {}, []
+    count = [0]
+
+    def mode(brokers, **options):
+        def sinks(_folder):
+            count[0] += 1
+            return [{"name": "log", "plugin": "kafka", "brokers": brokers, "route": f"bench{count[0]}",
+                     "create_topics": True, "replication_factor": 1, **options}]
+        return sinks
+
+    mock = BUILD / "tests" / "kafka_mock"
+    if mock.exists():
+        process = subprocess.Popen([mock, "t", "1"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+        stops.append(lambda: (process.kill(), process.wait()))
+        brokers = process.stdout.readline().split()[-1]
+        modes["kafka, mock cluster"] = lambda _folder: [
+            {"name": "log", "plugin": "kafka", "brokers": brokers, "route": "t", "scan": {"records": 100}}]
+    why = kafka_broker.unavailable()
+    if why:
+        print(f"  kafka, real broker: skipped: {why}")
+    else:
+        folder = tempfile.mkdtemp(prefix="leat-bench-kafka-")
+        broker = kafka_broker.Broker(folder)
+        broker.start()
+        stops.append(lambda: (broker.kill(), shutil.rmtree(folder, ignore_errors=True)))
+        modes["kafka, real broker"] = mode(broker.address)
+        modes["kafka, real broker, transactions"] = mode(broker.address, transactional_id="bench")
+    try:
+        with_stream(rows, lambda stream: compare(table, stream, repeats, modes))
+    finally:
+        for stop in stops:
+            stop()
+
+
+BENCHES = {"nats": bench_nats, "kafka": bench_kafka}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# What an operator sees: the endpoint, its page, leat status, and systemd's notifications.
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+add_custom_command(OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/page.c"
+  COMMAND "${CMAKE_COMMAND}" -D "IN=${CMAKE_CURRENT_LIST_DIR}/page/index.html"
+    -D "OUT=${CMAKE_CURRENT_BINARY_DIR}/page.c" -P "${CMAKE_CURRENT_LIST_DIR}/page/embed.cmake"
+  DEPENDS "${CMAKE_CURRENT_LIST_DIR}/page/index.html" "${CMAKE_CURRENT_LIST_DIR}/page/embed.cmake")
+target_sources(leat_core PRIVATE
+  note.c registry.c status.c status_json.c status_metrics.c status_table.c text_buffer.c
+  listen.c admin.c admin_answer.c http_client.c notify.c watchdog.c cmd_status.c
+  "${CMAKE_CURRENT_BINARY_DIR}/page.c")
+target_link_libraries(leat_core PRIVATE PkgConfig::MICROHTTPD)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * registry.c -- see registry.h.
+ */
+#include "registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RATE_NS ((int64_t)900000000) /* a turn comes at least once a second */
+
+bool registry_init(struct registry *registry, const struct config *config,
+                   const struct clock *clock, struct doorbell *control_bell)
+{
+    struct timespec wall;
+
+    memset(registry, 0, sizeof *registry);
+    registry->config = config;
+    registry->clock = clock;
+    registry->control_bell = control_bell;
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    registry->started_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
+    atomic_store(&registry->alive_ns, clock_now_ns(clock));
+    registry->pipelines = calloc(config->pipeline_count, sizeof(struct pipeline *));
+    registry->rates = calloc(config->pipeline_count, sizeof *registry->rates);
+    registry->drain_asked = calloc(config->pipeline_count, sizeof *registry->drain_asked);
+    (void)pthread_mutex_init(&registry->lock, NULL);
+    return registry->pipelines && registry->rates && registry->drain_asked;
+}
+
+void registry_fini(struct registry *registry)
+{
+    (void)pthread_mutex_destroy(&registry->lock);
+    free(registry->pipelines);
+    free(registry->rates);
+    free(registry->drain_asked);
+}
+
+void registry_set(struct registry *registry, size_t index, struct pipeline *pipeline)
+{
+    (void)pthread_mutex_lock(&registry->lock);
+    registry->pipelines[index] = pipeline;
+    registry->rates[index] = (struct registry_rate){0};
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_begun(struct registry *registry)
+{
+    (void)pthread_mutex_lock(&registry->lock);
+    registry->began = true;
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+static void sample(struct registry_rate *rate, struct pipeline *pipeline, int64_t now_ns)
+{
+    uint64_t changes =
+        atomic_load_explicit(&pipeline->source.counters.changes, memory_order_relaxed);
+    int64_t since_ns = now_ns - rate->at_ns;
+
+    if (since_ns < RATE_NS)
+        return;
+    if (rate->at_ns > 0)
+        rate->changes_per_second = (double)(changes - rate->changes) * 1e9 / (double)since_ns;
+    rate->changes = changes;
+    rate->at_ns = now_ns;
+}
+
+void registry_tick(struct registry *registry)
+{
+    int64_t now_ns = clock_now_ns(registry->clock);
+
+    atomic_store_explicit(&registry->alive_ns, now_ns, memory_order_relaxed);
+    (void)pthread_mutex_lock(&registry->lock);
+    for (size_t i = 0; i < registry->config->pipeline_count; i++)
+        if (registry->pipelines[i])
+            sample(&registry->rates[i], registry->pipelines[i], now_ns);
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_ask_stop(struct registry *registry)
+{
+    atomic_store_explicit(&registry->stop_asked, true, memory_order_release);
+    doorbell_force(registry->control_bell);
+}
+
+void registry_ask_drain(struct registry *registry, size_t index)
+{
+    atomic_store_explicit(&registry->drain_asked[index], true, memory_order_release);
+    doorbell_force(registry->control_bell);
+}

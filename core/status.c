@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * status.c -- takes the picture, and says whether it is a good one.  See status.h.
+ */
+#include "status.h"
+
+#include "log.h"
+#include "plugins.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONTROL_STALL_MS 30000
+
+static uint64_t load(_Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static int64_t wall_us(void)
+{
+    struct timespec wall;
+
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
+}
+
+/* ---- the picture ---------------------------------------------------------------------------- */
+
+static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
+                      struct status_sink *out)
+{
+    struct worker *worker = &pipeline->workers[index];
+    struct worker_counters *counters = &worker->counters;
+    int64_t oldest_ns = atomic_load_explicit(&counters->oldest_ns, memory_order_relaxed);
+    int64_t retry_ns = atomic_load_explicit(&counters->retry_at_ns, memory_order_relaxed);
+
+    out->state = atomic_load_explicit(&counters->state, memory_order_relaxed);
+    out->up = out->state == WORKER_RUNNING;
+    out->records = load(&counters->records);
+    out->bytes = load(&counters->bytes);
+    out->parts = load(&counters->batches);
+    out->retries = load(&counters->retries);
+    out->rejects = load(&counters->rejects);
+    out->starts = load(&counters->starts);
+    out->skipped = load(&counters->skipped);
+    out->waiting_batches = ring_count(&pipeline->channels[index].forward);
+    out->encoded_parts = load(&counters->queued);
+    out->lent_parts = load(&counters->lent);
+    out->pool_bytes = pool_bytes(&worker->pool);
+    out->pool_used_bytes = load(&counters->pool_used);
+    out->position = load(&counters->accepted);
+    if (oldest_ns > 0 && now_ns > oldest_ns)
+        out->oldest_ms = (now_ns - oldest_ns) / 1000000;
+    if ((out->state == WORKER_RETRYING || out->state == WORKER_DOWN) && retry_ns > now_ns)
+        out->retry_in_ms = (retry_ns - now_ns) / 1000000;
+    note_read(&pipeline->sink_notes[index], &out->error);
+    histogram_read(&worker->queued, &out->queued);
+    histogram_read(&worker->delivered, &out->delivered);
+    histogram_read(&worker->commit_to_durable, &out->commit_to_durable);
+}
+
+static void take_source(struct pipeline *pipeline, int64_t now_us, struct status_pipeline *out)
+{
+    struct source_counters *counters = &pipeline->source.counters;
+    const char *name_space =
+        atomic_load_explicit(&pipeline->source.name_space, memory_order_acquire);
+    int64_t oldest_us = atomic_load_explicit(&counters->oldest_commit_us, memory_order_relaxed);
+
+    out->source = atomic_load_explicit(&counters->state, memory_order_relaxed);
+    out->up = out->source == LEAT_STATE_STREAMING;
+    (void)snprintf(out->name_space, sizeof out->name_space, "%s", name_space ? name_space : "");
+    note_read(&pipeline->source.state_detail, &out->detail);
+    note_read(&pipeline->source_note, &out->error);
+    note_read(&pipeline->record_note, &out->record_error);
+    out->cannot_record = atomic_load_explicit(&pipeline->cannot_record, memory_order_relaxed);
+    out->changes = load(&counters->changes);
+    out->batches = load(&counters->batches);
+    out->bytes = load(&counters->bytes);
+    out->starved = load(&counters->starved);
+    out->begins = load(&counters->begins);
+    out->recorded = atomic_load_explicit(&pipeline->journal.recorded, memory_order_relaxed);
+    out->durable = load(&counters->durable);
+    out->received = load(&counters->received);
+    out->unconfirmed_bytes = out->received > out->recorded ? out->received - out->recorded : 0;
+    out->window_batches = load(&counters->in_flight);
+    out->pool_bytes = pool_bytes(&pipeline->source.pool);
+    out->pool_used_bytes = load(&counters->pool_used);
+    if (oldest_us > 0 && now_us > oldest_us)
+        out->oldest_commit_ms = (now_us - oldest_us) / 1000;
+    histogram_read(&pipeline->source.commit_to_published, &out->commit_to_published);
+}
+
+static void take_pipeline(struct registry *registry, size_t index, int64_t now_us,
+                          struct status_pipeline *out)
+{
+    const struct config_pipeline *config = &registry->config->pipelines[index];
+    struct pipeline *pipeline = registry->pipelines[index];
+    int64_t now_ns = clock_now_ns(registry->clock);
+
+    out->name = config->name;
+    out->plugin = plugin_name(config->source);
+    out->sink_count = config->sink_count;
+    out->begun = registry->began;
+    for (size_t i = 0; i < config->sink_count; i++) {
+        out->sinks[i].name = config->sinks[i].name;
+        out->sinks[i].plugin = plugin_name(config->sinks[i].plugin);
+        out->sinks[i].stall_ms = config->sinks[i].stall_warning_ms;
+    }
+    if (!pipeline)
+        return;
+    out->present = true;
+    out->state = (int)pipeline_state(pipeline);
+    out->changes_per_second = registry->rates[index].changes_per_second;
+    take_source(pipeline, now_us, out);
+    for (size_t i = 0; i < config->sink_count; i++)
+        take_sink(pipeline, i, now_ns, &out->sinks[i]);
+}
+
+static uint64_t count_open_files(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t count = 0;
+
+    if (!folder)
+        return 0;
+    while (readdir(folder))
+        count++;
+    (void)closedir(folder);
+    return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
+}
+
+static void take_process(struct status *status)
+{
+    struct rusage usage;
+    unsigned long long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        status->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                              (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    if (statm && fscanf(statm, "%*u %llu", &pages) == 1)
+        status->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (statm)
+        (void)fclose(statm);
+    status->open_files = count_open_files();
+}
+
+struct status *status_take(struct registry *registry)
+{
+    size_t count = registry->config->pipeline_count;
+    struct status *status = calloc(1, sizeof *status + count * sizeof status->pipelines[0]);
+    int64_t now_ns = clock_now_ns(registry->clock);
+
+    if (!status)
+        return NULL;
+    status->now_us = wall_us();
+    status->started_us = registry->started_us;
+    status->uptime_ms = (status->now_us - registry->started_us) / 1000;
+    status->stopping = atomic_load_explicit(&registry->stopping, memory_order_relaxed);
+    status->control_age_ms =
+        (now_ns - atomic_load_explicit(&registry->alive_ns, memory_order_relaxed)) / 1000000;
+    status->memory_bytes = (uint64_t)registry->config->memory;
+    status->log_level = (int)log_level();
+    take_process(status);
+    status->pipeline_count = count;
+    (void)pthread_mutex_lock(&registry->lock);
+    status->began = registry->began;
+    for (size_t i = 0; i < count; i++)
+        take_pipeline(registry, i, status->now_us, &status->pipelines[i]);
+    (void)pthread_mutex_unlock(&registry->lock);
+    return status;
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+const char *status_pipeline_word(const struct status_pipeline *pipeline)
+{
+    static const char *const words[] = {"new", "running", "draining", "ended"};
+
+    if (pipeline->present)
+        return words[pipeline->state];
+    return pipeline->begun ? "ended" : "starting";
+}
+
+const char *status_source_word(int state)
+{
+    static const char *const words[] = {"starting", "connecting",  "streaming",
+                                        "waiting",  "backing-off", "failed"};
+
+    return words[state];
+}
+
+const char *status_sink_word(int state)
+{
+    static const char *const words[] = {"waiting",  "starting", "running", "recovering",
+                                        "retrying", "down",     "failed"};
+
+    return words[state];
+}
+
+const char *status_waits_for(const struct status_sink *sink)
+{
+    switch (sink->state) {
+    case WORKER_WAITING:
+        return "the source to reach its origin";
+    case WORKER_STARTING:
+        return "the sink's server";
+    case WORKER_RUNNING:
+        return sink->oldest_ms > 0 ? "the sink's acknowledgement" : "";
+    case WORKER_RECOVERING:
+        return "failed batches to come back";
+    case WORKER_RETRYING:
+    case WORKER_DOWN:
+        return "the next try";
+    default:
+        return "";
+    }
+}
+
+/* ---- ready? --------------------------------------------------------------------------------- */
+
+static void reason(struct text_buffer *out, const char *pipeline, const char *what, const char *why)
+{
+    text_print(out, "pipeline %s: %s", pipeline, what);
+    if (*why) {
+        text_put_string(out, ": ");
+        text_put_plain(out, why);
+    }
+    text_put_string(out, "\n");
+}
+
+static void sink_reason(const struct status_pipeline *pipeline, const struct status_sink *sink,
+                        struct text_buffer *out)
+{
+    char what[256];
+
+    switch (sink->state) {
+    case WORKER_STARTING:
+    case WORKER_DOWN:
+    case WORKER_FAILED:
+        (void)snprintf(what, sizeof what, "sink %s is %s", sink->name,
+                       status_sink_word(sink->state));
+        reason(out, pipeline->name, what, sink->error.text);
+        return;
+    default:
+        break;
+    }
+    if (sink->stall_ms > 0 && sink->oldest_ms > sink->stall_ms) {
+        (void)snprintf(what, sizeof what,
+                       "sink %s makes no progress: its oldest record waits %lld s for %s",
+                       sink->name, (long long)(sink->oldest_ms / 1000), status_waits_for(sink));
+        reason(out, pipeline->name, what, sink->error.text);
+    }
+}
+
+void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *out)
+{
+    char what[64];
+
+    if (!pipeline->present || pipeline->state == PIPELINE_ENDED)
+        return;
+    if (pipeline->state != PIPELINE_RUNNING) {
+        reason(out, pipeline->name, status_pipeline_word(pipeline), "");
+        return;
+    }
+    if (!pipeline->up) {
+        (void)snprintf(what, sizeof what, "the source is %s", status_source_word(pipeline->source));
+        reason(out, pipeline->name, what,
+               *pipeline->detail.text ? pipeline->detail.text : pipeline->error.text);
+    }
+    if (pipeline->cannot_record)
+        reason(out, pipeline->name, "positions cannot be recorded", pipeline->record_error.text);
+    for (size_t i = 0; i < pipeline->sink_count; i++)
+        sink_reason(pipeline, &pipeline->sinks[i], out);
+}
+
+bool status_ready(const struct status *status, struct text_buffer *out)
+{
+    if (status->stopping)
+        text_put_string(out, "the daemon is stopping\n");
+    else if (!status->began)
+        text_put_string(out, "the daemon is starting\n");
+    if (status->control_age_ms > CONTROL_STALL_MS)
+        text_print(out, "the control thread has not moved for %lld s\n",
+                   (long long)(status->control_age_ms / 1000));
+    for (size_t i = 0; i < status->pipeline_count; i++)
+        status_reasons(&status->pipelines[i], out);
+    if (out->length > 0 || out->failed)
+        return false;
+    text_put_string(out, "ok\n");
+    return true;
+}
