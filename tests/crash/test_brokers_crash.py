@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults under a workload with NATS and Kafka at the end.  LEAT_BROKER_FAULTS is the count for each target (default
+8), LEAT_KILL_ROWS the rows of the test with ten kills (default 20000; 200000 for the full figure)."""
+import os
+import random
+
+import pytest
+
+from broker_storm import BrokerStorm, Load
+from leat_harness import kafka, nats
+
+TARGETS = ["nats-debian-msg_id", "nats-current-sequence", "nats-current-packed", "nats-current-atomic",
+           "kafka-idempotent", "kafka-transactional"]
+
+
+def make_target(name):
+    kind, *rest = name.split("-")
+    if kind == "nats":
+        return nats.Target(*rest)
+    server = kafka.Server()
+    server.start()
+    target = kafka.Target(server, *rest)
+    target.destroy = server.destroy
+    return target
+
+
+def or_skip(make, things):
+    try:
+        made = make()
+    except (nats.Unavailable, kafka.Unavailable) as reason:
+        pytest.skip(str(reason))
+    things.append(made)
+    things.append(made.daemon)
+    return made
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_is_lost_or_doubled_after_faults_of(name, things):
+    seed = os.environ.get("LEAT_SEED") or str(random.randrange(1 << 30))
+    print(f"LEAT_SEED={seed}")
+    s = or_skip(lambda: BrokerStorm(seed, lambda: make_target(name), say=print), things)
+    for _ in range(int(os.environ.get("LEAT_BROKER_FAULTS", "8"))):
+        s.strike()
+    assert s.verify() > 0
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_ten_kills_lose_and_double_nothing_in(name, things):
+    load = or_skip(lambda: Load(lambda: make_target(name), int(os.environ.get("LEAT_KILL_ROWS", "20000")), print), things)
+    load.kill_during(10)
+    assert load.count() == (0, 0)
