@@ -108,7 +108,7 @@ class Load:
                             "note text); CREATE PUBLICATION leat FOR TABLE load")
             self.target = self.keep(make_target())
             self.daemon = self.keep(Leat(self.db.dsn(), sinks=[self.target.sink()],
-                                         pipeline={"confirm_interval": "100ms"}))
+                                         pipeline={"confirm_interval": "10ms"}))
             self.daemon.start()
             self.daemon.wait_streaming(self.db)
         except BaseException:
@@ -131,29 +131,31 @@ class Load:
                             f"FROM generate_series({done + 1}, {done + count}) g")
             done, turn = done + count, turn + 1
 
-    def confirmed_rows(self):
+    def confirmed(self):
         return self.db.scalar("SELECT confirmed_flush_lsn - '0/0'::pg_lsn FROM pg_replication_slots")
 
     def kill_during(self, kills):
-        """All rows are there before the first kill; each kill falls when a further part has been confirmed."""
-        first = self.confirmed_rows()
+        """All rows are committed before the first kill; each kill falls when a further part has been confirmed.
+        Returns how many fell while there was something to deliver."""
+        first = self.confirmed()
+        self.daemon.signal(signal.SIGSTOP)
         self.fill()
         last = self.db.scalar("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
-        killed = 0
-        began = time.monotonic()
+        self.daemon.signal(signal.SIGCONT)
+        began, early = time.monotonic(), 0
         for kill in range(kills):
-            mark = first + (last - first) * (kill + 1) / (kills + 1)
+            mark = first + (last - first) * (kill + 1) / (kills + 2)
             def reached():
                 self.daemon.must_run()
-                return self.confirmed_rows() >= mark
-            wait.until(reached, lambda: f"position {mark}\n{self.daemon.stderr_tail()}", 120, pause=0.002)
+                return self.confirmed() >= mark
+            wait.until(reached, lambda: f"position {mark}\n{self.daemon.stderr_tail()}", 120, pause=0.001)
             self.daemon.kill()
-            killed += 1
+            early += self.confirmed() < last
             self.daemon.start()
-        self.say(f"{killed} kills")
         BrokerStorm.settle(self)
-        self.say(f"{self.rows} rows through in {time.monotonic() - began:.1f} s")
+        self.say(f"{self.rows} rows, {kills} kills ({early} in flight), {time.monotonic() - began:.1f} s")
         assert self.daemon.terminate() == 0
+        return early
 
     def count(self):
         """(lost, doubled) as read back."""
