@@ -365,6 +365,8 @@ leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *se
         return status;
     now = now_of(source);
     if (bytes) {
+        if (source->reporting)
+            source->reporting->received(source->host, bytes, stream->last_lsn);
         stream->heard_ns = now;
         stream->hot++;
     }

@@ -45,6 +45,12 @@ static void say(const leat_source *source, int32_t level, const char *message,
     source->host->log(source->host, level, message, fields, count);
 }
 
+static void report(const leat_source *source, int32_t state, const char *detail)
+{
+    if (source->reporting)
+        source->reporting->state(source->host, state, detail);
+}
+
 /* ---- waiting ----------------------------------------------------------------------------------
  */
 
@@ -111,6 +117,7 @@ static leat_status fail(leat_source *source, leat_error *error)
     replication_end(source);
     source->failure = *error;
     source->state = SOURCE_FAILED;
+    report(source, LEAT_STATE_FAILED, error->text);
     return error->status;
 }
 
@@ -119,6 +126,7 @@ static void lose(leat_source *source, const char *message, const char *why, cons
     int64_t delay_ms = wait_and_retry(source, source->options->reconnect_max_ms);
     const leat_field fields[] = {LEAT_F_STR("error", why), LEAT_F_INT("retry_ms", delay_ms),
                                  LEAT_F_STR("advice", advice)};
+    report(source, LEAT_STATE_BACKING_OFF, why);
     say(source, LEAT_LOG_WARN, message, fields, advice ? 3 : 2);
 }
 
@@ -147,6 +155,7 @@ static leat_status begin_connecting(leat_source *source, leat_error *error)
     source->events = POLLOUT;
     source->deadline_ns = now_of(source) + source->options->connect_timeout_ms * MS;
     source->state = SOURCE_CONNECTING;
+    report(source, LEAT_STATE_CONNECTING, NULL);
     return LEAT_OK;
 }
 
@@ -294,6 +303,7 @@ static void refused(leat_source *source, const PGresult *result)
         int64_t max_ms = source->options->reconnect_max_ms;
         (void)wait_and_retry(source, max_ms < DELAY_ACTIVE_MAX_MS ? max_ms : DELAY_ACTIVE_MAX_MS);
         const leat_field fields[] = {LEAT_F_STR("error", text)};
+        report(source, LEAT_STATE_WAITING, text);
         say(source, LEAT_LOG_WARN, "the slot is active elsewhere, waiting for it", fields, 1);
         return;
     }
@@ -399,6 +409,7 @@ static leat_status end_of_stream(leat_source *source, bool server_error, leat_er
 static void release(leat_source *source, const char *why)
 {
     const leat_field fields[] = {LEAT_F_INT("after_ms", source->options->release_after_ms)};
+    report(source, LEAT_STATE_WAITING, why);
     say(source, LEAT_LOG_WARN, why, fields, 1);
     source->released_serial = source->returned_serial;
     source->released_lsn = source->durable;
@@ -407,10 +418,10 @@ static void release(leat_source *source, const char *why)
     source->state = SOURCE_RELEASED;
 }
 
-/* Batches are out, and none has come back for release_after. */
+/* Batches are out, or there is no memory for one, and none has come back for release_after. */
 static bool sinks_stand_still(leat_source *source, int64_t now)
 {
-    if (decoder_published(source->decoder) <= source->returned_serial)
+    if (!source->stream.pending && decoder_published(source->decoder) <= source->returned_serial)
         source->moved_ns = now;
     return now - source->moved_ns > source->options->release_after_ms * MS;
 }

@@ -28,6 +28,7 @@ enum source_state {
 struct leat_source {
     const leat_host *host;
     const struct pgoutput_options *options;
+    const leat_reporting *reporting; /* of the host; NULL: it wants no reports */
     enum source_state state;
     PGconn *conn;
     short events;        /* CONNECTING: what poll(2) waits for             */
