@@ -16,6 +16,7 @@
 
 #define IDLE_SECONDS 10u
 #define REQUEST_NS ((int64_t)10000000000)
+#define CROWDED_NS ((int64_t)1000000000)
 #define CONNECTION_MEMORY ((size_t)16 * 1024) /* holds a request's line and headers */
 #define THREAD_STACK ((size_t)512 * 1024)
 
@@ -48,22 +49,26 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
     (void)pthread_mutex_unlock(&endpoint->lock);
 }
 
-/* A client that sends, or takes, a byte now and then never idles: its time is bounded here. */
+/* A client that sends, or takes, a byte now and then never idles: its time is bounded here.  While
+ * others may be waiting for a place it is bounded more tightly. */
+static void end_long_visits(struct admin_endpoint *endpoint, int64_t now_ns)
+{
+    int64_t limit_ns = CROWDED_NS;
+
+    (void)pthread_mutex_lock(&endpoint->lock);
+    for (size_t i = 0; i < ADMIN_CONNECTIONS; i++)
+        if (endpoint->visits[i].fd < 0)
+            limit_ns = REQUEST_NS;
+    for (size_t i = 0; i < ADMIN_CONNECTIONS; i++)
+        if (endpoint->visits[i].fd >= 0 && now_ns - endpoint->visits[i].since_ns > limit_ns)
+            (void)shutdown(endpoint->visits[i].fd, SHUT_RDWR);
+    (void)pthread_mutex_unlock(&endpoint->lock);
+}
+
 void admin_tick(struct admin *admin)
 {
-    int64_t now_ns;
-
-    if (!admin)
-        return;
-    now_ns = clock_now_ns(admin->registry->clock);
-    for (size_t i = 0; i < admin->count; i++) {
-        struct admin_endpoint *endpoint = &admin->endpoints[i];
-        (void)pthread_mutex_lock(&endpoint->lock);
-        for (size_t k = 0; k < ADMIN_CONNECTIONS; k++)
-            if (endpoint->visits[k].fd >= 0 && now_ns - endpoint->visits[k].since_ns > REQUEST_NS)
-                (void)shutdown(endpoint->visits[k].fd, SHUT_RDWR);
-        (void)pthread_mutex_unlock(&endpoint->lock);
-    }
+    for (size_t i = 0; admin && i < admin->count; i++)
+        end_long_visits(&admin->endpoints[i], clock_now_ns(admin->registry->clock));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

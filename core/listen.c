@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+#define BACKLOG 128
 
 static bool failed(leat_error *error, const char *address, const char *what)
 {

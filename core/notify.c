@@ -45,7 +45,7 @@ int64_t notify_watchdog_us(void)
     char *end;
     long long us;
 
-    if (!interval || !getenv("NOTIFY_SOCKET") || (pid && atol(pid) != (long)getpid()))
+    if (!interval || !getenv("NOTIFY_SOCKET") || (pid && *pid && atol(pid) != (long)getpid()))
         return 0;
     us = strtoll(interval, &end, 10);
     return *end || us < 1000 ? 0 : us;

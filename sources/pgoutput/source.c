@@ -457,8 +457,10 @@ static leat_status step_streaming(leat_source *source, int32_t max_wait_ms, leat
 
 static leat_status step_released(leat_source *source, int32_t max_wait_ms, leat_error *error)
 {
+    bool waited = source->stream.pending != NULL;
     leat_status status = replication_offer(source, error);
-    bool moved = source->returned_serial > source->released_serial ||
+    bool moved = (waited && status == LEAT_OK) ||
+                 source->returned_serial > source->released_serial ||
                  source->durable.lsn > source->released_lsn.lsn;
     if (status == LEAT_AGAIN || (status == LEAT_OK && !moved)) {
         (void)source_wait(source, -1, 0, now_of(source) + 1000 * MS, max_wait_ms);
@@ -507,6 +509,7 @@ static leat_status create(const leat_host *host, const void *config, leat_source
         .relations_max = options->relations_max,
     };
     source->host = host;
+    source->reporting = host->extension ? host->extension(host, LEAT_EXTENSION_STATUS) : NULL;
     source->options = options;
     source->sql = text_create();
     source->catalog = catalog_create(host, options);

@@ -105,8 +105,8 @@ class Local(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def ask(path, method="GET", tcp=None, headers=None, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", tcp, timeout=LIMIT) if tcp else Local("localhost")
+def ask(path, method="GET", tcp=None, headers=None, body=None, timeout=LIMIT):
+    connection = http.client.HTTPConnection("127.0.0.1", tcp, timeout=timeout) if tcp else Local("localhost")
     try:
         connection.request(method, path, body=body, headers=headers or {})
         answer = connection.getresponse()
@@ -190,7 +190,7 @@ def case_answers():
 
 
 def case_not_ready():
-    process = serve([pipeline(sinks=[sink("a"), sink("b", mode="down", every=1)])])
+    process = serve([pipeline(sinks=[sink("a"), sink("b", mode="down", every=1)])], shutdown_timeout="300ms")
     code, text, _ = until("not ready", lambda: (lambda r: r if r[0] == 503 else None)(ask("/readyz")))
     assert "sink b is" in text and "sink a" not in text, text
     b = until("the error", lambda: (lambda s: s if s["last_error"] else None)(status()["pipelines"][0]["sinks"][1]))
@@ -261,9 +261,16 @@ def case_half_open():
     process = serve([pipeline(transactions=5000, burst=50)], ["unix:" + SOCKET, f"127.0.0.1:{port}"])
     clients = []
     for _ in range(200):
-        client = socket.create_connection(("127.0.0.1", port), timeout=LIMIT)
-        client.sendall(b"GET /status HTTP/1.1\r\nHost: local")
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", port))  # those that find no place wait in the kernel
         clients.append(client)
+    until("connected", lambda: len(select.select([], clients, [], 0)[1]) >= 100)
+    for client in select.select([], clients, [], 0)[1]:
+        try:
+            client.sendall(b"GET /status HTTP/1.1\r\nHost: local")
+        except OSError:  # cut off already
+            pass
     for _ in range(20):
         began = time.monotonic()
         assert ask("/status")[0] == 200
@@ -272,8 +279,8 @@ def case_half_open():
 
     def tcp():
         try:
-            return ask("/livez", tcp=port)[0] == 200
-        except OSError:
+            return ask("/livez", tcp=port, timeout=3)[0] == 200
+        except (OSError, http.client.HTTPException):
             return False
     until("an answer over TCP", tcp)
     for client in clients:
@@ -422,7 +429,7 @@ def case_status_command():
             child.communicate(timeout=LIMIT)
             assert child.returncode == 69, (answer[:20], child.returncode)
         os.unlink(SOCKET)
-    process = serve([pipeline(sinks=[sink("a", mode="down", every=1)])])
+    process = serve([pipeline("q", sinks=[sink("b", mode="down", every=1)])], shutdown_timeout="300ms")
     until("not ready", lambda: ask("/readyz")[0] == 503)
     code, out, _ = leat("--socket", SOCKET)
     assert code == 1 and "NOT READY" in out, out
@@ -435,7 +442,7 @@ def case_systemd():
         manager.bind(path)
         manager.settimeout(LIMIT)
         process = start(config([pipeline(sinks=[sink("a", mode="never")])], shutdown_timeout="2s"),
-                        NOTIFY_SOCKET=path, WATCHDOG_USEC="800000", WATCHDOG_PID="")
+                        NOTIFY_SOCKET=path, WATCHDOG_USEC="800000")
         assert manager.recv(4096).startswith(b"READY=1\n")
         for _ in range(8):  # everything sleeps: it is fed because the threads wake when asked
             assert manager.recv(4096) == b"WATCHDOG=1"
@@ -444,7 +451,8 @@ def case_systemd():
         while b"EXTEND_TIMEOUT_USEC=10000000" not in seen:
             seen.append(manager.recv(4096))
         assert any(x.startswith(b"STOPPING=1\n") for x in seen), seen
-        stop(process)
+        process.communicate(timeout=LIMIT)
+        assert process.returncode == 0
 
 
 def case_page():
