@@ -6,12 +6,15 @@
  * the plugin is found and loaded before its mapping is looked at.
  */
 #include "config_internal.h"
+#include "journal.h"
 
 #include "suggest.h"
 #include "units.h"
 
 #include <stdio.h>
 #include <string.h>
+
+_Static_assert(CONFIG_SINKS_MAX <= JOURNAL_SINKS_MAX, "a pipeline has arrays of that size");
 
 static void list_plugins(const struct plugins *plugins, uint32_t kind, char *out, size_t size)
 {

@@ -256,7 +256,7 @@ static void all_errors_come_in_one_run_sorted(void **state)
             "come from: a plugin and its options.\n"
             "leat.yaml:15:11: pipeline name \"Shop\": write 1 to 63 of a-z, 0-9, _ and -\n"
             "leat.yaml:15:11: pipeline name \"Shop\" is used twice; choose another\n"
-            "leat.yaml:16:12: \"sinks\" is not a list of 1 to 32; begin each sink with \"- plugin: "
+            "leat.yaml:16:12: \"sinks\" is not a list of 1 to 16; begin each sink with \"- plugin: "
             "NAME\"\n");
 }
 
