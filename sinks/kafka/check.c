@@ -99,7 +99,8 @@ static const struct rd_kafka_metadata *reach(struct checking *checking)
     if (checking->authentication)
         report(checking, LEAT_FINDING_ERROR, EXIT_PERMISSION,
                "see sasl.mechanism, sasl.username, the password and tls.*",
-               "the brokers do not let us in: %.300s", checking->trouble);
+               "the brokers do not let us in: %.300s%s", checking->trouble,
+               client_login_advice(checking->options));
     else
         report(checking, LEAT_FINDING_ERROR, EXIT_UNREACHABLE, NULL,
                "no broker of %s answers: %.300s", first,

@@ -295,3 +295,13 @@ rd_kafka_t *client_create(rd_kafka_conf_t *conf, enum client_kind kind, leat_err
     client_fail(error, LEAT_ERETRY, "no Kafka client: %.400s", text);
     return NULL;
 }
+
+const char *client_login_advice(const struct kafka_options *options)
+{
+    bool scram = options->sasl_mechanism == KAFKA_SASL_SCRAM_256 ||
+                 options->sasl_mechanism == KAFKA_SASL_SCRAM_512;
+    if (!scram || rd_kafka_version() >= 0x020601ff)
+        return "";
+    return "; SCRAM with Kafka 4 needs librdkafka 2.6.1 or newer: where the password is right, use "
+           "PLAIN over TLS or client certificates";
+}

@@ -40,4 +40,8 @@ static inline void client_error_init(leat_error *error)
     error->size = sizeof *error;
 }
 
+/* [any] What is to be added when the brokers refuse our password; static, maybe empty.  Librdkafka
+ * before 2.6.1 writes the client's nonce twice, which Kafka 4 takes for a wrong password. */
+const char *client_login_advice(const struct kafka_options *options);
+
 #endif

@@ -208,6 +208,8 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
         sink->progress_ns = sink->host->now_ns(sink->host);
     sink->produced = record->identity;
     sink->transaction.records++;
+    if (last)
+        transaction_follow(sink, record);
     window_take(&sink->window, false, last, size);
     return true;
 }
@@ -215,10 +217,13 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
 void sink_produce(leat_sink *sink)
 {
     struct window_batch *batch;
+    uint64_t before = window_number(&sink->window);
     while (sink->state == SINK_RUNNING && !sink->fatal_ns && sink->halt.status == LEAT_OK &&
            !sink->waiting && (batch = window_current(&sink->window)))
         if (!produce_next(sink, batch))
             break;
+    if (window_number(&sink->window) != before && transaction_is_used(sink))
+        sink->transaction.fed_ns = sink->host->now_ns(sink->host);
 }
 
 /* ---- what comes back --------------------------------------------------------------------------

@@ -138,7 +138,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
                            code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
     if (sink->authentication &&
         sink->state == SINK_RUNNING) /* with what it knows it cannot go on */
-        sink_fail(sink, LEAT_ERETRY, "the brokers do not let us in: %s", reason);
+        sink_fail(sink, LEAT_ERETRY, "the brokers do not let us in: %s%s", reason,
+                  client_login_advice(sink->options));
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !sink->down_logged) {
         leat_field fields[] = {LEAT_F_STR("reason", reason)};
         sink->down_logged = true;
@@ -230,8 +231,8 @@ static leat_status connect_step(leat_sink *sink, leat_error *error)
     }
     if (sink->authentication) {
         error->exit_code = 77;
-        return client_fail(error, LEAT_ERETRY, "the brokers do not let us in: %.300s",
-                           sink->trouble);
+        return client_fail(error, LEAT_ERETRY, "the brokers do not let us in: %.300s%s",
+                           sink->trouble, client_login_advice(sink->options));
     }
     if (waited_ms < sink->options->connect_timeout_ms)
         return LEAT_AGAIN;
@@ -378,7 +379,10 @@ static leat_status kafka_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *
     if (sink->waiting)
         prepare_topic(sink);
     if (max_wait_ms != 0 && !is_busy(sink) && head == sink->window.head) {
-        wait_for_events(sink, max_wait_ms);
+        int32_t patience_ms = transaction_patience(sink);
+        wait_for_events(sink, patience_ms >= 0 && (max_wait_ms < 0 || patience_ms < max_wait_ms)
+                                  ? patience_ms
+                                  : max_wait_ms);
         step(sink, false);
     } else if (sink->state == SINK_RUNNING) {
         sink_produce(sink);

@@ -41,6 +41,8 @@ struct transaction {
     uint64_t records;   /* messages in it */
     uint64_t end;       /* number behind its last message, once committing */
     uint64_t committed; /* every message below this number is committed */
+    bool inside;        /* the last whole record is not the last of its source's transaction */
+    int64_t fed_ns;     /* when the last record was produced */
     leat_identity last; /* of its last whole record */
     char owner[33];     /* who we are: of this instance alone, never twice */
     char found_owner[33], seen_owner[33]; /* whose position record there is; was there last time */
@@ -103,8 +105,12 @@ leat_status transaction_fence(leat_sink *sink, int32_t wait_ms, leat_error *erro
 leat_status transaction_locate(leat_sink *sink, int32_t wait_ms, leat_error *error);
 /* Before a record is produced: false when it may not be now. */
 bool transaction_enter(leat_sink *sink);
+/* A whole record was produced. */
+void transaction_follow(leat_sink *sink, const leat_record *record);
 /* True when the open one should be committed; idle: the host has no more to send at present. */
 bool transaction_is_due(const leat_sink *sink, bool idle);
+/* How long, in milliseconds, the rest of the source's transaction is waited for; -1: it is not. */
+int32_t transaction_patience(const leat_sink *sink);
 /* One step of a commit of at most wait_ms. */
 void transaction_commit(leat_sink *sink, int32_t wait_ms);
 void transaction_forget(leat_sink *sink);

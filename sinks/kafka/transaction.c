@@ -26,6 +26,7 @@ void transaction_forget(leat_sink *sink)
     transaction->topic = NULL;
     transaction->open = transaction->committing = false;
     transaction->creating = transaction->reading = transaction->found = false;
+    transaction->inside = false;
     transaction->records = transaction->end = transaction->committed = 0;
 }
 
@@ -174,9 +175,41 @@ leat_status transaction_locate(leat_sink *sink, int32_t wait_ms, leat_error *err
 /* ---- the data path ----------------------------------------------------------------------------
  */
 
+/* The source's transactions are kept whole where they have at most a quarter of ours: behind three
+ * quarters the next end of one is an end of ours, and only at the limit one is cut. */
+enum { PATIENCE_MS = 50 };
+
 static uint64_t limit_of(const leat_sink *sink)
 {
     return sink->careful ? 1 : (uint64_t)sink->options->transaction_records;
+}
+
+static bool is_full(const leat_sink *sink)
+{
+    const struct transaction *transaction = &sink->transaction;
+    uint64_t limit = limit_of(sink);
+    return transaction->records >= (transaction->inside ? limit : limit - limit / 4);
+}
+
+void transaction_follow(leat_sink *sink, const leat_record *record)
+{
+    bool *inside = &sink->transaction.inside;
+    /* A source that marks nothing is never inside. */
+    *inside = (*inside || (record->flags & LEAT_CHANGE_TX_FIRST)) &&
+              !(record->flags & LEAT_CHANGE_TX_LAST);
+}
+
+int32_t transaction_patience(const leat_sink *sink)
+{
+    const struct transaction *transaction = &sink->transaction;
+    if (!transaction->open || !transaction->inside || sink->halt.status != LEAT_OK)
+        return -1;
+    if (sink->window.cursor != sink->window.tail)
+        return PATIENCE_MS; /* there is more of it, as soon as it may fly */
+    if (window_full(&sink->window))
+        return -1; /* nothing more can come */
+    int64_t waited_ms = (sink->host->now_ns(sink->host) - transaction->fed_ns) / 1000000;
+    return waited_ms >= PATIENCE_MS ? -1 : (int32_t)(PATIENCE_MS - waited_ms);
 }
 
 bool transaction_enter(leat_sink *sink)
@@ -184,7 +217,7 @@ bool transaction_enter(leat_sink *sink)
     struct transaction *transaction = &sink->transaction;
     if (!transaction_is_used(sink))
         return true;
-    if (transaction->committing || (transaction->open && transaction->records >= limit_of(sink)))
+    if (transaction->committing || (transaction->open && is_full(sink)))
         return false;
     if (transaction->open)
         return true;
@@ -205,8 +238,8 @@ bool transaction_is_due(const leat_sink *sink, bool idle)
     const struct transaction *transaction = &sink->transaction;
     if (!transaction->open || sink->state != SINK_RUNNING)
         return false;
-    return transaction->committing || idle || sink->halt.status != LEAT_OK ||
-           transaction->records >= limit_of(sink);
+    return transaction->committing || sink->halt.status != LEAT_OK || is_full(sink) ||
+           (idle && transaction_patience(sink) < 0);
 }
 
 /* The position behind everything that is in this transaction. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum { MESSAGE_DONE = 1, MESSAGE_LAST = 2 };
-enum { BATCHES = 256 };
+enum { BATCHES = 4096 }; /* a transaction of Kafka's holds back all of its batches */
 
 bool window_init(struct window *window, uint64_t messages)
 {

@@ -95,3 +95,24 @@ def test_a_stream_equals_the_audit(which, mode, db, leat, bus):
 @pytest.mark.parametrize("mode", kafka.Target.MODES)
 def test_a_topic_equals_the_audit(mode, db, leat, log):
     tell_the_truth(db, leat, log(mode, tombstones=mode == "transactional"))
+
+
+def test_a_transaction_is_seen_whole_or_not_at_all(db, leat, log):
+    """What lies between two markers of Kafka's, which take an offset each, is one transaction of Kafka's."""
+    target = log("transactional", partitions=1, transaction={"records": 400})
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, big text); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = start(leat, db, target, pipeline={"confirm_interval": "50ms", "batch": {"size": "4KiB"}})
+    sizes = [random.choice([1, 3, 30, 100]) for _ in range(150)] + [1500]
+    at = 0
+    for size in sizes:
+        db.execute(f"INSERT INTO t SELECT g, repeat('x', 300) FROM generate_series({at}, {at + size - 1}) g")
+        at += size
+    settle(daemon, db)
+    assert daemon.terminate() == 0
+    messages = target.server.messages(target.topic)
+    positions = [message.id.rsplit(":", 1)[0] for message in messages]
+    assert len(messages) == at + 1
+    cut = {positions[n] for n in range(1, len(messages))
+           if messages[n].offset != messages[n - 1].offset + 1 and positions[n] == positions[n - 1]}
+    large = {position for position in positions if positions.count(position) > 1000}
+    assert cut == large, f"{len(cut)} transactions are in several of Kafka's"

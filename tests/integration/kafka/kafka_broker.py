@@ -10,31 +10,36 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 VERSION = "4.3.1"
-LIB = ROOT / "build" / f"kafka-broker-{VERSION}" / "lib"
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+OLDER = "3.9.1"  # the last line that lets librdkafka before 2.6.1 in by SCRAM
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>leat</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>VERSION</version></dependency>
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>
 """
 
 
-def unavailable():
+def lib(version):
+    return ROOT / "build" / f"kafka-broker-{version}" / "lib"
+
+
+def unavailable(version=VERSION):
     """Why there is no broker here; None: there is one."""
+    jars = lib(version)
     for program in ("java", "kcat"):
         if not shutil.which(program):
             return f"{program} is not installed"
-    if LIB.is_dir() and any(LIB.glob("kafka_2.13-*.jar")):
+    if jars.is_dir() and any(jars.glob("kafka_2.13-*.jar")):
         return None
     if not shutil.which("mvn"):
         return "mvn is not installed and the broker is not in build/"
-    LIB.parent.mkdir(parents=True, exist_ok=True)
-    pom = LIB.parent / "pom.xml"
-    pom.write_text(POM)
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    pom = jars.parent / "pom.xml"
+    pom.write_text(POM.replace("VERSION", version))
     fetch = subprocess.run(
         ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-         f"-DoutputDirectory={LIB}", "-DincludeScope=runtime"],
+         f"-DoutputDirectory={jars}", "-DincludeScope=runtime"],
         capture_output=True, timeout=600, check=False)
     return None if fetch.returncode == 0 else "the broker could not be fetched"
 
@@ -48,8 +53,10 @@ def free_port():
 class Broker:
     """One broker in `directory`.  start, kill, pause and resume may alternate."""
 
-    def __init__(self, directory, extra="", scram=None, protocol="PLAINTEXT"):
+    def __init__(self, directory, extra="", scram=None, protocol="PLAINTEXT",
+                 version=VERSION):
         self.directory = pathlib.Path(directory)
+        self.jars = lib(version)
         self.port, self.inner, controller = free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.inner_address = f"127.0.0.1:{self.inner}"
@@ -78,7 +85,7 @@ log.cleaner.dedupe.buffer.size=4194304
 auto.create.topics.enable=true
 {extra}
 """)
-        run = ["java", "-Xmx128m", "-cp", f"{LIB}/*", "kafka.tools.StorageTool"]
+        run = ["java", "-Xmx128m", "-cp", f"{self.jars}/*", "kafka.tools.StorageTool"]
         uuid = subprocess.run(run + ["random-uuid"], capture_output=True, text=True, check=True)
         subprocess.run(run + ["format", "-t", uuid.stdout.strip(), "-c", str(self.config)]
                        + (["--add-scram", scram] if scram else []),
@@ -88,7 +95,7 @@ auto.create.topics.enable=true
         log = open(self.directory / "log", "ab")
         self.process = subprocess.Popen(
             ["java", "-Xms192m", "-Xmx192m", "-XX:+UseSerialGC",
-             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{LIB}/*", "kafka.Kafka",
+             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{self.jars}/*", "kafka.Kafka",
              str(self.config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         deadline = time.monotonic() + 60
