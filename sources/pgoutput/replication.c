@@ -55,9 +55,10 @@ void replication_begin(leat_source *source)
         .liveness_ns = liveness_ms * MS,
         .nap_ns = local ? NAP_UNIX_NS : NAP_TCP_NS,
     };
-    feedback_begin(&stream->feedback, (wal_durable){source->start}, options->status_interval_ms,
+    /* Not source->start: a stream that begins anew begins behind what was handed over, and that is
+     * not durable yet. */
+    feedback_begin(&stream->feedback, source->durable, options->status_interval_ms,
                    source->facts.wal_sender_timeout_ms, now);
-    feedback_durable(&stream->feedback, source->durable);
     decoder_begin_stream(source->decoder);
 }
 

@@ -266,7 +266,6 @@ static void begin_streaming(leat_source *source)
     if (source->memory.position < source->start)
         source->memory.position = source->start;
     catalog_limit(source->catalog, source->facts.wal_sender_timeout_ms);
-    replication_begin(source);
     const leat_pair facts[] = {
         {"slot", source->memory.slot},
         {"system_identifier", source->memory.system_identifier},
@@ -286,6 +285,7 @@ static void begin_streaming(leat_source *source)
     };
     source->durable.lsn =
         origin.position > source->durable.lsn ? origin.position : source->durable.lsn;
+    replication_begin(source);
     host->begin(host, &origin);
     source->moved_ns = now_of(source);
     source->state = SOURCE_STREAMING;

@@ -277,6 +277,30 @@ static void a_stalled_source_lets_the_server_go_and_comes_back(void **state)
     sql("SELECT pg_drop_replication_slot('s_release')");
 }
 
+/* What was handed over is not durable: a new connection begins behind it, and must not confirm it. */
+static void a_reconnection_confirms_only_what_is_durable(void **state)
+{
+    (void)state;
+    struct stream_host *host = streaming("s_behind");
+    host->forget = true;
+    sql("INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g");
+    UNTIL(host, host->inserts == 1000);
+    uint64_t durable = host->durable;
+    sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = "
+        "'s_behind'");
+    UNTIL(host, host->begins == 2);
+    sql("INSERT INTO t SELECT g, 'x' FROM generate_series(1001, 1100) g");
+    UNTIL(host, host->inserts == 1100);
+    int64_t until = now_ms() + 1500; /* three status messages at wal_sender_timeout 2 s */
+    while (now_ms() < until)
+        assert_int_equal(stream_host_step(host, 50), LEAT_OK);
+    assert_int_equal(host->doubled, 0);
+    assert_true(confirmed("s_behind") <= durable);
+    sql("TRUNCATE t");
+    done(host);
+    sql("SELECT pg_drop_replication_slot('s_behind')");
+}
+
 static void a_slot_in_use_is_waited_for(void **state)
 {
     (void)state;
@@ -669,6 +693,7 @@ int main(void)
         cmocka_unit_test(a_crash_of_the_server_loses_and_doubles_nothing),
         cmocka_unit_test(feedback_goes_on_while_there_is_no_memory),
         cmocka_unit_test(a_stalled_source_lets_the_server_go_and_comes_back),
+        cmocka_unit_test(a_reconnection_confirms_only_what_is_durable),
         cmocka_unit_test(a_slot_in_use_is_waited_for),
         cmocka_unit_test(the_next_run_goes_on_where_the_last_one_ended),
         cmocka_unit_test(the_catalogue_is_asked_for_strange_types),
