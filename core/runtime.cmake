@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The data path and the commands.
 target_sources(leat_core PRIVATE
-  pool.c batch.c clock.c doorbell.c window.c journal.c source_loop.c worker.c worker_encode.c
+  pool.c batch.c clock.c doorbell.c window.c journal.c source_loop.c worker.c worker_encode.c worker_results.c
   pipeline.c control.c state.c log.c stage.c dead_letter.c host_services.c
   commands.c cmd_run.c cmd_check.c cmd_version.c)

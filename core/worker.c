@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker.c -- see worker.h: the life of a sink, results, and the thread's step.  How a batch becomes
- * parts is in worker_encode.c.
+ * worker.c -- see worker.h: the life of a sink, results, and the thread's step.  How a batch
+ * becomes parts is in worker_encode.c.
  */
 #include "worker.h"
 
@@ -18,18 +18,13 @@
 
 #define BACKOFF_FIRST_MS 100
 
-static struct worker *worker_of(const leat_host *host)
-{
-    return (struct worker *)(void *)(uintptr_t)host;
-}
-
 void worker__count(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
 }
 
-static void enter(struct worker *worker, enum worker_state state)
+void worker__enter(struct worker *worker, enum worker_state state)
 {
     worker->state = state;
     atomic_store_explicit(&worker->counters.state, (int)state, memory_order_relaxed);
@@ -38,7 +33,7 @@ static void enter(struct worker *worker, enum worker_state state)
 void worker__fail(struct worker *worker, const leat_error *error)
 {
     worker->error = *error;
-    enter(worker, WORKER_FAILED);
+    worker__enter(worker, WORKER_FAILED);
 }
 
 /* xorshift64*: jitter needs no more. */
@@ -61,195 +56,7 @@ static void back_off(struct worker *worker, enum worker_state state, uint32_t as
     worker__count(&worker->counters.retries, 1);
     wait_ms = asked_ms ? asked_ms : jitter(worker, (uint32_t)wait_ms);
     worker->retry_at_ns = clock_now_ns(worker->clock) + wait_ms * 1000000;
-    enter(worker, state);
-}
-
-/* ---- results -------------------------------------------------------------------------------- */
-
-/* [any] The plugin gives a batch back. */
-static void host_batch_done(const leat_host *host, uint64_t token, const leat_result *result)
-{
-    struct worker *worker = worker_of(host);
-    struct slot *slot = &worker->slots[(uint32_t)token & (WORKER_SLOTS - 1)];
-    uint64_t generation = (token >> 32) << 8;
-    uint64_t lent = generation | SLOT_LENT;
-
-    if (!atomic_compare_exchange_strong_explicit(&slot->word, &lent, generation | SLOT_REPORTING,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
-        leat_field fields[] = {LEAT_F_UINT("token", token)};
-        worker->log(host, LEAT_LOG_ERROR, "plugin gave back a batch that it does not have", fields, 1);
-        return;
-    }
-    memset(&slot->result, 0, sizeof slot->result);
-    memcpy(&slot->result, result,
-           result->size < sizeof slot->result ? result->size : sizeof slot->result);
-    (void)snprintf(slot->result_text, sizeof slot->result_text, "%.*s", (int)result->text.len,
-                   result->text.ptr ? result->text.ptr : "");
-    atomic_store_explicit(&slot->word, generation | SLOT_REPORTED, memory_order_release);
-    atomic_fetch_add_explicit(&worker->reports, 1, memory_order_release);
-    doorbell_ring(&worker->channel->worker_bell);
-}
-
-static void mark_durable(struct worker *worker, struct slot *slot, uint32_t records)
-{
-    if (records > slot->offer.record_count)
-        records = slot->offer.record_count;
-    slot->durable += records;
-    worker__count(&worker->counters.records, records);
-    if (slot->durable == slot->record_count)
-        worker__slot_set(slot, SLOT_FINISHED, memory_order_relaxed);
-    else
-        worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
-}
-
-static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
-{
-    int64_t until_ns, before_ns;
-
-    if (hold_ms == 0)
-        return;
-    until_ns = clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000;
-    before_ns = atomic_load_explicit(&slot->batch->hold_until_ns, memory_order_relaxed);
-    while (before_ns < until_ns
-           && !atomic_compare_exchange_weak_explicit(&slot->batch->hold_until_ns, &before_ns,
-                                                     until_ns, memory_order_relaxed,
-                                                     memory_order_relaxed))
-        ;
-}
-
-/* The record behind the durable ones will never be accepted. */
-static void reject(struct worker *worker, struct slot *slot)
-{
-    const leat_record *record = worker__record(slot, slot->durable);
-
-    worker__count(&worker->counters.rejects, 1);
-    if (worker__dead_letter(worker, record->change, record->route, record->value,
-                            slot->result_text))
-        mark_durable(worker, slot, 1);
-}
-
-static void take_result(struct worker *worker, struct slot *slot)
-{
-    leat_field fields[] = {LEAT_F_STR("error", slot->result_text)};
-    leat_error error = {.size = sizeof error, .status = slot->result.status};
-
-    worker->lent--;
-    if (slot->result.status == LEAT_OK) {
-        hold(worker, slot, slot->result.hold_ms);
-        mark_durable(worker, slot, slot->offer.record_count);
-        worker->failures = 0;
-        return;
-    }
-    if (slot->result.durable_count > 0)
-        hold(worker, slot, slot->result.hold_ms);
-    mark_durable(worker, slot, slot->result.durable_count);
-    if (slot->result.status == LEAT_EREJECT && slot->durable < slot->record_count)
-        reject(worker, slot);
-    if (worker->state == WORKER_FAILED)
-        return;
-    if (slot->result.status == LEAT_EFATAL || slot->result.status == LEAT_ECONFIG) {
-        (void)snprintf(error.text, sizeof error.text, "%s", slot->result_text);
-        worker__fail(worker, &error);
-        return;
-    }
-    if (worker->state != WORKER_RUNNING)
-        return;
-    if (slot->result.status == LEAT_EREJECT) {
-        worker->asked_ms = 1; /* the rest of the batch is not to blame */
-    } else {
-        worker->log(&worker->host, LEAT_LOG_WARN, "batch failed, will be retried", fields, 1);
-        worker->asked_ms = slot->result.retry_after_ms;
-    }
-    enter(worker, WORKER_RECOVERING);
-}
-
-/* What others may see: once a step. */
-static void show(struct worker *worker)
-{
-    struct worker_counters *counters = &worker->counters;
-
-    worker__count(&counters->turns, 1);
-    atomic_store_explicit(&counters->lent, worker->lent, memory_order_relaxed);
-    atomic_store_explicit(&counters->queued, worker->tail - worker->next, memory_order_relaxed);
-    atomic_store_explicit(&counters->pool_used, worker->pool.used * worker->pool.slab_size,
-                          memory_order_relaxed);
-    atomic_store_explicit(&counters->accepted,
-                          worker->has_accepted ? worker->accepted.position
-                                               : worker->skip_until.position,
-                          memory_order_relaxed);
-    atomic_store_explicit(&counters->retry_at_ns, worker->retry_at_ns, memory_order_relaxed);
-}
-
-/* How long a part took to become durable, and with its last part the batch. */
-static void measure(struct worker *worker, const struct slot *slot)
-{
-    struct timespec wall;
-
-    histogram_add(&worker->delivered, (clock_now_ns(worker->clock) - slot->encoded_ns) / 1000);
-    if (!slot->last_part || slot->batch->last_commit_us == 0)
-        return;
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    histogram_add(&worker->commit_to_durable, (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000
-                                                  - slot->batch->last_commit_us);
-}
-
-/* Finished slots leave at the head: their memory comes back, and a whole batch goes home. */
-static void leave(struct worker *worker)
-{
-    while (worker->head != worker->tail) {
-        struct slot *slot = worker__slot(worker, worker->head);
-        if (worker__slot_state(slot, memory_order_relaxed) != SLOT_FINISHED)
-            break;
-        worker->accepted = worker__record(slot, slot->record_count - 1)->identity;
-        worker->has_accepted = true;
-        measure(worker, slot);
-        span_list_release(&slot->memory, &worker->pool);
-        worker->no_memory = false;
-        if (slot->last_part)
-            worker__give_back(worker, slot->batch);
-        slot->generation++;
-        worker__slot_set(slot, SLOT_FREE, memory_order_relaxed);
-        worker->head++;
-        if ((int32_t)(worker->next - worker->head) < 0)
-            worker->next = worker->head;
-        stage_pass("batch_done");
-    }
-    atomic_store_explicit(&worker->counters.oldest_ns,
-                          worker->head == worker->tail
-                              ? 0
-                              : worker__slot(worker, worker->head)->encoded_ns,
-                          memory_order_relaxed);
-}
-
-/* True when there were any: the plugin may take again what it refused. */
-static bool take_results(struct worker *worker)
-{
-    uint32_t reports = atomic_load_explicit(&worker->reports, memory_order_acquire);
-
-    if (reports == worker->reports_seen)
-        return false;
-    worker->reports_seen = reports;
-    for (uint32_t i = worker->head; i != worker->next; i++) {
-        struct slot *slot = worker__slot(worker, i);
-        if (worker__slot_state(slot, memory_order_acquire) == SLOT_REPORTED)
-            take_result(worker, slot);
-    }
-    leave(worker);
-    return true;
-}
-
-/* The instance is stopped: what it had counts as not durable. */
-static void take_everything_back(struct worker *worker)
-{
-    (void)take_results(worker);
-    for (uint32_t i = worker->head; i != worker->tail; i++) {
-        struct slot *slot = worker__slot(worker, i);
-        if (worker__slot_state(slot, memory_order_acquire) == SLOT_LENT) {
-            worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
-            worker->lent--;
-        }
-    }
-    worker->next = worker->head;
+    worker__enter(worker, state);
 }
 
 /* ---- the life of the instance --------------------------------------------------------------- */
@@ -259,7 +66,7 @@ static void instance_down(struct worker *worker, const leat_error *error)
     leat_field fields[] = {LEAT_F_STR("error", error->text)};
 
     (void)worker->ops->stop(worker->sink, 0);
-    take_everything_back(worker);
+    worker__take_everything_back(worker);
     if (worker->state == WORKER_FAILED)
         return;
     worker->log(&worker->host, LEAT_LOG_WARN, "sink is down, will be tried again", fields, 1);
@@ -272,7 +79,8 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
     char has[32], had[32];
     leat_identity least = worker->has_floor ? worker->floor : worker->accepted;
 
-    worker->regressed = !worker->has_floor || leat_identity_compare(start->last, worker->floor) >= 0;
+    worker->regressed =
+        !worker->has_floor || leat_identity_compare(start->last, worker->floor) >= 0;
     if (worker->regressed)
         least = worker->accepted;
     has[encode_lsn(start->last.position, has)] = '\0';
@@ -281,8 +89,9 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
                    "sink %s holds records up to %s:%lld, but up to %s:%lld were durable in it: it "
                    "has lost data%s",
                    worker->config->name, has, (long long)start->last.seq, had, (long long)least.seq,
-                   worker->regressed ? ", which the source still has"
-                                     : "; restore it, or remove the state file to go on with a gap");
+                   worker->regressed
+                       ? ", which the source still has"
+                       : "; restore it, or remove the state file to go on with a gap");
     worker__fail(worker, &error);
 }
 
@@ -290,11 +99,12 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
 static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
 {
     leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 65};
-    uint64_t newest = worker->newest ? atomic_load_explicit(worker->newest, memory_order_relaxed) : 0;
+    uint64_t newest =
+        worker->newest ? atomic_load_explicit(worker->newest, memory_order_relaxed) : 0;
     char has[32], most[32];
 
-    if (newest == 0 || start->last.position <= newest
-        || (worker->has_accepted && leat_identity_compare(start->last, worker->accepted) <= 0))
+    if (newest == 0 || start->last.position <= newest ||
+        (worker->has_accepted && leat_identity_compare(start->last, worker->accepted) <= 0))
         return false;
     has[encode_lsn(start->last.position, has)] = '\0';
     most[encode_lsn(newest, most)] = '\0';
@@ -311,20 +121,21 @@ static void apply_holds(struct worker *worker, const leat_sink_start *start)
     worker->skipping = false;
     if (start->holds == LEAT_HOLDS_NOTHING && (worker->has_accepted || worker->has_floor)) {
         worker->log(&worker->host, LEAT_LOG_WARN,
-                    "sink holds nothing, though it did earlier: it is taken for a new one", NULL, 0);
+                    "sink holds nothing, though it did earlier: it is taken for a new one", NULL,
+                    0);
         return;
     }
     if (start->holds != LEAT_HOLDS_LAST || holds_too_much(worker, start))
         return;
-    if ((worker->has_accepted && leat_identity_compare(start->last, worker->accepted) < 0)
-        || (worker->has_floor && leat_identity_compare(start->last, worker->floor) < 0)) {
+    if ((worker->has_accepted && leat_identity_compare(start->last, worker->accepted) < 0) ||
+        (worker->has_floor && leat_identity_compare(start->last, worker->floor) < 0)) {
         holds_too_little(worker, start);
         return;
     }
     worker->skip_until = start->last;
     worker->skipping = true;
     worker__skip_encoded(worker);
-    leave(worker);
+    worker__leave(worker);
 }
 
 static void instance_start(struct worker *worker)
@@ -342,7 +153,7 @@ static void instance_start(struct worker *worker)
     start.durable = worker->has_accepted ? worker->accepted : worker->floor;
     status = worker->ops->start(worker->sink, &start, &error);
     if (status == LEAT_AGAIN) {
-        enter(worker, WORKER_STARTING);
+        worker__enter(worker, WORKER_STARTING);
         return;
     }
     if (status == LEAT_ERETRY) {
@@ -358,7 +169,7 @@ static void instance_start(struct worker *worker)
     worker->next = worker->head;
     apply_holds(worker, &start);
     if (worker->state != WORKER_FAILED)
-        enter(worker, WORKER_RUNNING);
+        worker__enter(worker, WORKER_RUNNING);
 }
 
 /* ---- the step ------------------------------------------------------------------------------- */
@@ -428,7 +239,7 @@ static void poll_plugin(struct worker *worker, int32_t wait_ms)
         instance_down(worker, &error);
         return;
     }
-    (void)take_results(worker);
+    (void)worker__take_results(worker);
     error.status = status;
     if (worker->state != WORKER_FAILED)
         worker__fail(worker, &error);
@@ -480,13 +291,13 @@ static bool run(struct worker *worker)
 
     while (worker->state == WORKER_RUNNING && submit_next(worker)) {
         any = true;
-        (void)take_results(worker);
+        (void)worker__take_results(worker);
     }
     if (worker->state == WORKER_RUNNING)
         poll_plugin(worker, 0);
-    if (take_results(worker))
+    if (worker__take_results(worker))
         any = true;
-    leave(worker);
+    worker__leave(worker);
     return any;
 }
 
@@ -513,7 +324,7 @@ static int32_t act(struct worker *worker)
     case WORKER_RETRYING:
         if (until_retry(worker) > 0)
             return until_retry(worker);
-        enter(worker, WORKER_RUNNING);
+        worker__enter(worker, WORKER_RUNNING);
         return 0;
     case WORKER_DOWN:
         if (until_retry(worker) > 0)
@@ -528,14 +339,14 @@ static int32_t act(struct worker *worker)
 
 static bool must_not_sleep(struct worker *worker)
 {
-    if (atomic_load_explicit(&worker->reports, memory_order_acquire) != worker->reports_seen
-        || atomic_exchange_explicit(&worker->wake_asked, false, memory_order_acquire)
-        || atomic_load_explicit(&worker->stopping, memory_order_acquire))
+    if (atomic_load_explicit(&worker->reports, memory_order_acquire) != worker->reports_seen ||
+        atomic_exchange_explicit(&worker->wake_asked, false, memory_order_acquire) ||
+        atomic_load_explicit(&worker->stopping, memory_order_acquire))
         return true;
     if (worker->state == WORKER_WAITING)
         return atomic_load_explicit(worker->name_space, memory_order_acquire) != NULL;
-    return worker->state == WORKER_RUNNING && worker->next == worker->tail && !worker->no_memory
-           && worker__can_encode(worker);
+    return worker->state == WORKER_RUNNING && worker->next == worker->tail && !worker->no_memory &&
+           worker__can_encode(worker);
 }
 
 static void wait_for_work(struct worker *worker, int32_t wait_ms)
@@ -545,8 +356,8 @@ static void wait_for_work(struct worker *worker, int32_t wait_ms)
     doorbell_arm(&worker->channel->worker_bell);
     if (!must_not_sleep(worker)) {
         /* An instance that is up waits for its own events too; one that is down has none. */
-        if (worker->state == WORKER_RUNNING || worker->state == WORKER_STARTING
-            || worker->state == WORKER_RECOVERING || worker->state == WORKER_RETRYING)
+        if (worker->state == WORKER_RUNNING || worker->state == WORKER_STARTING ||
+            worker->state == WORKER_RECOVERING || worker->state == WORKER_RETRYING)
             poll_plugin(worker, wait_ms);
         else
             (void)poll(&fd, 1, wait_ms);
@@ -554,11 +365,28 @@ static void wait_for_work(struct worker *worker, int32_t wait_ms)
     doorbell_disarm(&worker->channel->worker_bell);
 }
 
+/* What others may see: once a step. */
+static void show(struct worker *worker)
+{
+    struct worker_counters *counters = &worker->counters;
+
+    worker__count(&counters->turns, 1);
+    atomic_store_explicit(&counters->lent, worker->lent, memory_order_relaxed);
+    atomic_store_explicit(&counters->queued, worker->tail - worker->next, memory_order_relaxed);
+    atomic_store_explicit(&counters->pool_used, worker->pool.used * worker->pool.slab_size,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->accepted,
+                          worker->has_accepted ? worker->accepted.position
+                                               : worker->skip_until.position,
+                          memory_order_relaxed);
+    atomic_store_explicit(&counters->retry_at_ns, worker->retry_at_ns, memory_order_relaxed);
+}
+
 bool worker_step(struct worker *worker, int32_t max_wait_ms)
 {
     int32_t wait_ms;
 
-    (void)take_results(worker);
+    (void)worker__take_results(worker);
     wait_ms = act(worker);
     show(worker);
     if (worker->state == WORKER_FAILED)
@@ -575,7 +403,7 @@ void worker_stop(struct worker *worker, uint32_t deadline_ms)
 {
     if (worker->state != WORKER_WAITING && worker->state != WORKER_DOWN)
         (void)worker->ops->stop(worker->sink, deadline_ms);
-    take_everything_back(worker);
+    worker__take_everything_back(worker);
 }
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -583,17 +411,17 @@ void worker_stop(struct worker *worker, uint32_t deadline_ms)
 static void host_log(const leat_host *host, int32_t level, const char *message,
                      const leat_field *fields, size_t field_count)
 {
-    worker_of(host)->log(host, level, message, fields, field_count);
+    worker__of(host)->log(host, level, message, fields, field_count);
 }
 
 static int64_t host_now_ns(const leat_host *host)
 {
-    return clock_now_ns(worker_of(host)->clock);
+    return clock_now_ns(worker__of(host)->clock);
 }
 
 static void host_wake(const leat_host *host)
 {
-    struct worker *worker = worker_of(host);
+    struct worker *worker = worker__of(host);
 
     atomic_store_explicit(&worker->wake_asked, true, memory_order_release);
     doorbell_ring(&worker->channel->worker_bell);
@@ -607,13 +435,14 @@ static bool make_parts(struct worker *worker, const struct worker_setup *setup, 
 
     worker->slots = calloc(WORKER_SLOTS, sizeof *worker->slots);
     worker->encoder = encoder_create(&encoding);
-    if (!worker->slots || !worker->encoder
-        || !pool_init(&worker->pool, setup->memory, (size_t)64 * 1024, setup->mlock)) {
+    if (!worker->slots || !worker->encoder ||
+        !pool_init(&worker->pool, setup->memory, (size_t)64 * 1024, setup->mlock)) {
         (void)snprintf(error->text, sizeof error->text, "no memory for sink %s: %s", config->name,
                        strerror(errno));
         return false;
     }
-    if (worker->ops->route && (config->route || config->route_count > 0 || worker->ops->route->fallback)) {
+    if (worker->ops->route &&
+        (config->route || config->route_count > 0 || worker->ops->route->fallback)) {
         worker->router = router_create(config, worker->ops->route, error->text, sizeof error->text);
         if (!worker->router)
             return false;
@@ -651,7 +480,7 @@ bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_e
         .now_ns = host_now_ns,
         .wake = host_wake,
         .extension = setup->extension,
-        .batch_done = host_batch_done,
+        .batch_done = worker__batch_done,
     };
     return make_parts(worker, setup, error);
 }

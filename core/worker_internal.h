@@ -7,6 +7,11 @@
 
 #include "worker.h"
 
+static inline struct worker *worker__of(const leat_host *host)
+{
+    return (struct worker *)(void *)(uintptr_t)host;
+}
+
 static inline struct slot *worker__slot(struct worker *worker, uint32_t index)
 {
     return &worker->slots[index & (WORKER_SLOTS - 1)];
@@ -45,6 +50,19 @@ void worker__give_back(struct worker *worker, struct batch *batch);
 bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_bytes route,
                          leat_bytes value, const char *reason);
 
+/* [any] leat_host.batch_done. */
+void worker__batch_done(const leat_host *host, uint64_t token, const leat_result *result);
+
+/* True when there were any: the plugin may take again what it refused. */
+bool worker__take_results(struct worker *worker);
+
+/* Finished slots leave at the head: their memory comes back, and a whole batch goes home. */
+void worker__leave(struct worker *worker);
+
+/* The instance is stopped: what it had counts as not durable. */
+void worker__take_everything_back(struct worker *worker);
+
+void worker__enter(struct worker *worker, enum worker_state state);
 void worker__fail(struct worker *worker, const leat_error *error);
 void worker__count(_Atomic uint64_t *counter, uint64_t by);
 const char *worker__state_text(enum worker_state state);
