@@ -135,12 +135,16 @@ static bool send_message(leat_sink *sink, struct topic *topic, const leat_record
     return false;
 }
 
-static bool may_fly(const leat_sink *sink, size_t size)
+/* Nothing may fly beside the first message that a producer sends to a partition: a broker that
+ * knows nothing of the producer there takes any sequence number for the first, so it would take the
+ * second batch where the first one failed, and librdkafka takes the first one for delivered when
+ * the second is acknowledged. */
+static bool may_fly(const leat_sink *sink, size_t size, bool first)
 {
     const struct window *window = &sink->window;
     if (window->flying == 0)
         return window_room(window);
-    return !sink->careful && window_room(window) &&
+    return !first && !sink->alone && !sink->careful && window_room(window) &&
            window->flying < (uint64_t)sink->options->window_records &&
            window->bytes + size <= (uint64_t)sink->options->window_size;
 }
@@ -196,14 +200,17 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
         refuse_size(sink, most);
         return false;
     }
-    if (!may_fly(sink, size) || (part == 0 && !transaction_enter(sink)))
-        return false;
     int32_t partition =
         message->key.len
             ? topic_partition(sink->options->partitioner, message->key, topic->partitions)
             : topic_partition_keyless(record->change, topic->partitions);
+    bool first = !topic->proven[partition];
+    if (!may_fly(sink, size, first) || (part == 0 && !transaction_enter(sink)))
+        return false;
     if (!send_message(sink, topic, record, message, partition))
         return false;
+    sink->alone = first;
+    topic->proven[partition] = 1;
     if (sink->window.flying == 0)
         sink->progress_ns = sink->host->now_ns(sink->host);
     sink->produced = record->identity;
@@ -283,6 +290,15 @@ void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
     bool ours = number != UINT64_MAX; /* the position record is not of the window */
     if (sink->state == SINK_STOPPED)
         return;
+    if (!message->err && message->offset < 0 && ours && sink->state == SINK_RUNNING) {
+        /* Librdkafka concludes from something else that it must be there. */
+        sink_fail(
+            sink, LEAT_ERETRY,
+            "topic %s partition %d: a record counts as delivered, but nobody says where: what "
+            "the topic holds is looked at",
+            rd_kafka_topic_name(message->rkt), (int)message->partition);
+        return;
+    }
     if (!message->err) {
         if (ours) {
             window_acknowledge(&sink->window, number, message->len + message->key_len);

@@ -207,7 +207,7 @@ static leat_status open_producer(leat_sink *sink, const leat_sink_start *start, 
     sink->waiting = NULL;
     sink->fatal_ns = 0;
     sink->trouble[0] = 0;
-    sink->authentication = sink->down_logged = false;
+    sink->authentication = sink->down_logged = sink->alone = false;
     window_reset(&sink->window);
     enter(sink, SINK_CONNECTING);
     return LEAT_AGAIN;

@@ -80,6 +80,7 @@ struct leat_sink {
      * is known and everything before it is durable. */
     bool careful;
     leat_identity careful_until;
+    bool alone;             /* the first message of a partition is on its way: see may_fly */
     leat_identity produced; /* the newest that was sent */
     int64_t progress_ns;    /* when something was acknowledged, or the first of a window sent */
     uint64_t acknowledged;  /* messages, of this instance */

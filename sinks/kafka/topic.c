@@ -69,6 +69,7 @@ void topics_clear(struct topics *topics)
             held_clear(&topic->held);
             if (topic->handle)
                 rd_kafka_topic_destroy(topic->handle);
+            free(topic->proven);
             free(topic);
         }
     }
@@ -196,6 +197,10 @@ static enum tail_verdict judge(void *context, const rd_kafka_message_t *message)
 
 static leat_status become_ready(struct topics *topics, struct topic *topic, leat_error *error)
 {
+    free(topic->proven);
+    topic->proven = calloc((size_t)topic->partitions, 1);
+    if (!topic->proven)
+        return client_fail(error, LEAT_ERETRY, "no memory for topic %s", topic->name);
     topic->handle = rd_kafka_topic_new(topics->producer, topic->name, NULL);
     if (!topic->handle)
         return client_fail(error, LEAT_ERETRY, "topic %s: %s", topic->name,

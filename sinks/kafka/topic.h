@@ -29,6 +29,8 @@ struct topic {
     int64_t since_ns;    /* when looking began */
     leat_identity floor; /* of the first record for it: nothing older will come again */
     struct held held;
+    unsigned char *proven; /* owned; by partition: a message of this producer is acknowledged, or on
+                            * its way alone */
     size_t name_len;
     char name[TOPIC_NAME_MAX + 1];
 };

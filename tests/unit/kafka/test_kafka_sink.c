@@ -59,8 +59,8 @@ static struct rig *begin(struct rig *rig, const char *topic)
 }
 
 /* Where an error is injected: the mock does not check sequence numbers, so a batch of messages that
- * follows a failed one on the wire would be taken, which no real broker does.  With a long linger
- * there is one batch a partition. */
+ * follows a failed one on the wire would be taken, which a real broker does only where it knows
+ * nothing of the producer yet.  With a long linger there is one batch a partition. */
 static struct rig *begin_unpipelined(struct rig *rig, const char *topic)
 {
     begin(rig, topic);
@@ -184,6 +184,47 @@ static void errors_that_pass_are_survived_without_a_restart(void **state)
     }
     assert_int_equal(rig.restarts, 0);
     must_hold_exactly(&rig, "t", 1, 2000);
+    rig_fini(&rig);
+}
+
+/* A broker that has nothing of a producer yet takes what follows a failed first batch, and
+ * librdkafka then takes the first one for delivered as well. */
+static uint64_t most_flying;
+
+static void watch_the_first(struct rig *rig)
+{
+    const struct leat_sink *sink = rig->sink;
+    if (sink->acknowledged == 0 && sink->window.flying > most_flying)
+        most_flying = sink->window.flying;
+}
+
+static void nothing_flies_beside_the_first_record_of_a_partition(void **state)
+{
+    (void)state;
+    struct rig rig;
+    must_start(begin(&rig, "t"));
+    rd_kafka_mock_broker_set_rtt(rig.mock, -1, 50);
+    most_flying = 0;
+    rig.between = watch_the_first;
+    produce_error(&rig, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    struct fake_batch *batch = rig_batch(&rig, "t", 1, 500);
+    must_deliver(&rig, &batch, 1);
+    assert_in_range(most_flying, 0, 1);
+    assert_int_equal(rig.restarts, 0);
+    must_hold_exactly(&rig, "t", 1, 500);
+    rig_fini(&rig);
+}
+
+static void a_delivery_without_an_offset_is_not_believed(void **state)
+{
+    (void)state;
+    struct rig rig;
+    must_start(begin_unpipelined(&rig, "t"));
+    produce_error(&rig, 1, RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER); /* it has nothing of it */
+    struct fake_batch *batch = rig_batch(&rig, "t", 1, 500);
+    must_deliver(&rig, &batch, 1);
+    assert_int_not_equal(rig.restarts, 0);
+    must_hold_exactly(&rig, "t", 1, 500);
     rig_fini(&rig);
 }
 
@@ -537,6 +578,8 @@ int main(void)
         cmocka_unit_test(a_crash_with_records_in_flight_doubles_and_loses_nothing),
         cmocka_unit_test(records_of_others_behind_ours_are_walked_over),
         cmocka_unit_test(errors_that_pass_are_survived_without_a_restart),
+        cmocka_unit_test(nothing_flies_beside_the_first_record_of_a_partition),
+        cmocka_unit_test(a_delivery_without_an_offset_is_not_believed),
         cmocka_unit_test(a_leader_that_moves_is_followed),
         cmocka_unit_test(a_sequence_out_of_order_makes_a_new_producer),
         cmocka_unit_test(a_topic_that_is_forbidden_for_a_while_makes_a_new_producer),
