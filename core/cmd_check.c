@@ -124,6 +124,20 @@ static void check_state(struct checker *checker, const struct config *config)
     free(entry);
 }
 
+/* The templates of a sink, for what they name.  The caller frees the items; none where there is no
+ * memory, which only makes the check say less. */
+static leat_strings routes_of(const struct config_sink *sink)
+{
+    const char **items = calloc(sink->route_count + 1, sizeof *items);
+    leat_strings routes = {.items = items};
+
+    for (size_t i = 0; items && i < sink->route_count; i++)
+        items[routes.count++] = sink->routes[i].route;
+    if (items && sink->route)
+        items[routes.count++] = sink->route;
+    return routes;
+}
+
 static void check_pipeline(struct checker *checker, const struct config_pipeline *pipeline,
                            int64_t deadline_ns)
 {
@@ -146,7 +160,9 @@ static void check_pipeline(struct checker *checker, const struct config_pipeline
         }
         /* Each gets an equal part of what is left, so that one that hangs leaves the others some. */
         check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
+        check.routes = i == 0 ? (leat_strings){0} : routes_of(&pipeline->sinks[i - 1]);
         run(options, &check);
+        free((void *)(uintptr_t)check.routes.items);
     }
 }
 
