@@ -31,7 +31,7 @@ def as_postgres(command):
 
 
 class Postgres:
-    def __init__(self, folder, fsync="on"):
+    def __init__(self, folder, fsync="on", synchronous_commit="off"):
         self.folder = pathlib.Path(folder) / "pg"
         self.port = free_port()
         self.folder.mkdir()
@@ -44,7 +44,7 @@ class Postgres:
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{self.folder}'\n"
                        f"wal_level=logical\nmax_wal_senders=20\nmax_replication_slots=60\nmax_wal_size=16GB\n"
-                       f"shared_buffers=512MB\nfsync={fsync}\nsynchronous_commit=off\nautovacuum=off\n"
+                       f"shared_buffers=512MB\nfsync={fsync}\nsynchronous_commit={synchronous_commit}\nautovacuum=off\n"
                        "checkpoint_timeout=1h\n")
         subprocess.run(as_postgres([BIN / "pg_ctl", "-D", self.data, "-l", self.folder / "log", "-w", "start"]),
                        check=True, stdout=subprocess.DEVNULL)
