@@ -145,7 +145,7 @@ def bench_kafka(table, rows, repeats, _names):
 
     mock = BUILD / "tests" / "kafka_mock"
     if mock.exists():
-        process = subprocess.Popen([mock, "t", "1"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+        process = subprocess.Popen([mock, "t:1"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
         stops.append(lambda: (process.kill(), process.wait()))
         brokers = process.stdout.readline().split()[-1]
         modes["kafka, mock cluster"] = lambda _folder: [
