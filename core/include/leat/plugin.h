@@ -438,6 +438,28 @@ typedef struct leat_reporting { /* growing; static */
     void (*received)(const leat_host *, uint64_t bytes, uint64_t position);
 } leat_reporting;
 
+/* An extension of the host for sources that watch over how much their origin has to keep for them:
+ * the way to give up a sink that holds everything back, before the origin gives up all of them. */
+#define LEAT_EXTENSION_GUARD "leat.guard/1"
+
+typedef struct leat_guard { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [worker] Which sink holds the confirmation back: the one that has given back the fewest
+     * batches while some are out.  name: NUL-terminated, cut to name_size (64 is always enough).
+     * OK; AGAIN: none does now, name is empty.  Changes nothing. */
+    leat_status (*behind)(const leat_host *, char *name, size_t name_size);
+    /* [worker] Drops that sink: from now on nothing waits for it and it gets nothing, what it has
+     * not made durable is missing in it, and its last durable identity stays in the state file,
+     * marked as dropped.  It comes back by an operator's command only, which has to accept the gap
+     * where there is one.  `why` is for the log and the status, borrowed, no secret.  What it had is
+     * given back a moment later: durable positions come through progress, as ever.
+     * OK: `name` is the sink that was dropped.  AGAIN: no sink holds anything back now.  EREJECT:
+     * it is the last one that is left, which is never dropped: `name` says which it is.  To be
+     * called again only once progress has shown no effect for a while: it would drop the next one. */
+    leat_status (*drop_sink)(const leat_host *, const char *why, char *name, size_t name_size);
+} leat_guard;
+
 /* An extension of the host of a debug build: named stages at which a test makes the daemon die. */
 #define LEAT_EXTENSION_STAGES "leat.stage/1"
 
