@@ -572,12 +572,27 @@ typedef struct leat_sink_ops { /* growing */
 
 typedef struct leat_source leat_source;
 
+/* leat_source_ops.caps: this source understands leat_source_start.watch.  A host never asks another
+ * one to watch, since it would take it for a run. */
+enum { LEAT_SOURCE_WATCHES = 1u << 0 };
+
+/* To watch is to read beside a daemon that runs, for `leat tail`: nothing that the origin keeps for
+ * that daemon is moved, made or left behind, and what the watcher itself needs there dies with its
+ * connection.  A lost connection, or an output that stands still, ends it. */
+enum {
+    LEAT_WATCH_NO = 0,
+    LEAT_WATCH_NOW,        /* from now on                                                        */
+    LEAT_WATCH_UNCONFIRMED /* from where the daemon's place at the origin is                     */
+};
+
 /* growing.  What is known of earlier runs. */
 typedef struct leat_source_start {
     uint32_t size;
     uint32_t fact_count;
     const leat_pair *facts; /* of the leat_origin then; borrowed */
     uint64_t position;      /* all up to here is durable everywhere; 0: no earlier run is known */
+    uint32_t watch;         /* LEAT_WATCH_...; not NO only where caps has LEAT_SOURCE_WATCHES */
+    uint32_t reserved;
 } leat_source_start;
 
 typedef struct leat_progress { /* growing */
