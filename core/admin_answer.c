@@ -6,6 +6,7 @@
  */
 #include "admin_internal.h"
 
+#include "config_log.h"
 #include "log.h"
 #include "page.h"
 #include "status.h"
@@ -127,21 +128,37 @@ static void post_shutdown(struct admin *admin, struct answer *answer)
     refuse(answer, 202, "stopping");
 }
 
-static void post_log_level(struct answer *answer, struct MHD_Connection *connection)
+/* ?level=LEVEL for all, with &component=NAME for one; level=default: as all. */
+static void post_log_level(struct admin *admin, struct answer *answer,
+                           struct MHD_Connection *connection)
 {
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
-    const char *level = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "level");
+    const char *word = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "level");
+    const char *component =
+        MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "component");
+    bool reset = word && component && strcmp(word, "default") == 0;
+    int level = word && !reset ? config_log_level(word) : -1;
+    leat_field fields[] = {LEAT_F_STR("level", word), LEAT_F_STR("component", component)};
 
-    for (int i = 0; level && i <= LEAT_LOG_DEBUG; i++) {
-        leat_field fields[] = {LEAT_F_STR("level", levels[i])};
-        if (strcmp(level, levels[i]) != 0)
-            continue;
-        log_set_level(i);
-        log_event(NULL, NULL, LEAT_LOG_INFO, "log level set by command", fields, 1);
-        refuse(answer, 200, levels[i]);
+    if (level < 0 && !reset) {
+        refuse(answer, 400,
+               "write /loglevel?level=error, warn, info or debug, and &component=NAME for one "
+               "component, which level=default resets");
         return;
     }
-    refuse(answer, 400, "write /loglevel?level=error, warn, info or debug");
+    if (component && !config_log_is_component(admin->registry->config, component)) {
+        refuse(answer, 404,
+               "there is no such component: write core, source, a sink's name, PIPELINE/source or "
+               "PIPELINE/SINK");
+        return;
+    }
+    if (!component)
+        log_set_level(level);
+    else if (!log_set_component(component, level)) {
+        refuse(answer, 409, "32 components have a level already: reset some with level=default");
+        return;
+    }
+    log_event(NULL, NULL, LEAT_LOG_INFO, "log level set by command", fields, component ? 2 : 1);
+    refuse(answer, 200, word);
 }
 
 /* "/pipelines/NAME/drain" */
@@ -181,7 +198,7 @@ static void command(struct admin_endpoint *endpoint, struct MHD_Connection *conn
     } else if (shutdown) {
         post_shutdown(endpoint->admin, answer);
     } else if (level) {
-        post_log_level(answer, connection);
+        post_log_level(endpoint->admin, answer, connection);
     } else if (!post_drain(endpoint->admin, answer, url)) {
         refuse(answer, 404, "there is no such command");
     }

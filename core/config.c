@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "config_internal.h"
+#include "config_log.h"
 #include "file_text.h"
 
 #include <errno.h>
@@ -78,6 +79,30 @@ static void check_listen(const struct config_reader *reader, const struct tree_n
     }
 }
 
+/* Behind the pipelines, whose names it may hold. */
+static void check_log_levels(const struct config_reader *reader, const struct tree_node *root,
+                             const struct config *config)
+{
+    const struct tree_node *at = place(root, "log.levels");
+    char quoted[PROBLEMS_QUOTE];
+
+    if (config->log_levels.count > 32)
+        problems_add(reader->options.problems, at->line, at->column,
+                     "\"log.levels\": more than 32 components; leave some out");
+    for (size_t i = 0; i < config->log_levels.count; i++) {
+        const leat_pair *pair = &config->log_levels.items[i];
+        if (config_log_level(pair->value) < 0)
+            problems_add(reader->options.problems, at->line, at->column,
+                         "\"log.levels\": \"%s\" is no level; write error, warn, info or debug",
+                         problems_quote(quoted, pair->value));
+        if (config->pipelines && !config_log_is_component(config, pair->name))
+            problems_add(reader->options.problems, at->line, at->column,
+                         "\"log.levels\": there is no component \"%s\"; write core, source, a "
+                         "sink's name, PIPELINE/source or PIPELINE/SINK",
+                         problems_quote(quoted, pair->name));
+    }
+}
+
 static struct plugins *open_plugins(struct config_reader *reader, const struct tree_node *root,
                                     struct config *config)
 {
@@ -114,6 +139,7 @@ void config_read(struct config_reader *reader, const char *text, size_t len, str
     config->installed = *plugins;
     if (file.pipelines)
         config_read_pipelines(reader, file.pipelines, config);
+    check_log_levels(reader, root, config);
 }
 
 /* False: reported, with the exit code. */

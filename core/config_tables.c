@@ -6,6 +6,7 @@
 
 #include "encode.h"
 #include "options.h"
+#include "tally.h"
 
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
@@ -51,6 +52,15 @@ static const leat_option top_rows[] = {
                      "The least important lines that are still written."),
     LEAT_OPTION_ENUM("log.format", T, config.log_format, "text", log_formats, 0,
                      "Lines of key=value, or one JSON object a line."),
+    LEAT_OPTION_PAIRS("log.levels", T, config.log_levels, 0,
+                      "Levels of their own: core, source, a sink's name, or PIPELINE/source and "
+                      "PIPELINE/SINK, each with its level."),
+    LEAT_OPTION_DURATION("log.metrics", T, config.log_metrics_ms, "0s", 0, 24 * HOUR, 0,
+                         "How often the log has a line of figures for each pipeline and sink; 0s: "
+                         "never."),
+    LEAT_OPTION_INT("metrics.tables", T, config.metrics_tables, "100", 0, TALLY_TABLES_MAX, 0,
+                    "How many tables of a pipeline are counted one by one; the rest together, as "
+                    "the table other."),
     LEAT_OPTION_STRINGS("http.listen", T, config.http_listen, "unix:/run/leat/leat.sock", 0,
                         "The admin endpoint, one address or a list: unix:/PATH or HOST:PORT; none "
                         "for none."),

@@ -7,6 +7,7 @@
 #include "admin.h"
 #include "exit_code.h"
 #include "log.h"
+#include "log_metrics.h"
 #include "notify.h"
 #include "pipeline.h"
 #include "registry.h"
@@ -34,6 +35,7 @@ struct control {
     struct pipeline **pipelines; /* registry.pipelines: read here, set by registry_set only */
     struct admin *admin;
     struct watchdog watchdog;
+    struct log_metrics log_metrics;
     int64_t next_write_ns;
     bool stopping;
     int exit_code;
@@ -201,6 +203,7 @@ static bool make_pipeline(struct control *control, size_t index)
         .control_bell = &control->bell,
         .memory = (size_t)control->config->memory / control->config->pipeline_count,
         .memory_factor = control->config->pipeline_count,
+        .tally_tables = (uint32_t)control->config->metrics_tables,
         .mlock = control->config->mlock,
     };
     struct pipeline *pipeline = NULL;
@@ -279,6 +282,8 @@ static void tick(struct control *control)
 {
     registry_tick(&control->registry);
     admin_tick(control->admin);
+    log_tick(false);
+    log_metrics_tick(&control->log_metrics, &control->registry);
     notify_tick(control->stopping);
     watchdog_tick(&control->watchdog, &control->registry);
 }
@@ -341,7 +346,7 @@ int control_run(const struct config *config)
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
-    log_init(config->log_level, config->log_format);
+    log_init(config);
     if (!state_open(&control.state, config->state_directory, &error))
         return fail_early(&error);
     if (!doorbell_init(&control.bell)
@@ -365,6 +370,7 @@ int control_run(const struct config *config)
     else
         begun(&control);
     loop(&control);
+    log_tick(true);
     log_event(NULL, NULL, LEAT_LOG_INFO, "stopped", NULL, 0);
     if (control.exit_code != 0)
         (void)fprintf(stderr, "leat: %s\n", control.reason);

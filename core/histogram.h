@@ -11,12 +11,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define HISTOGRAM_BOUNDS 16
+#define HISTOGRAM_BOUNDS 18
 
 /* Upper bounds in microseconds; what is longer goes into the bucket behind the last one. */
 static const uint32_t histogram_bounds_us[HISTOGRAM_BOUNDS] = {
-    100,   250,    500,    1000,   2500,    5000,    10000,    25000,
-    50000, 100000, 250000, 500000, 1000000, 2500000, 10000000, 60000000};
+    100,    250,    500,    1000,    2500,    5000,     10000,    25000,     50000,
+    100000, 250000, 500000, 1000000, 2500000, 10000000, 60000000, 300000000, 3600000000};
 
 struct histogram {
     _Atomic uint64_t buckets[HISTOGRAM_BOUNDS + 1];

@@ -61,6 +61,37 @@ static void source_received(const leat_host *host, uint64_t bytes, uint64_t posi
 static const leat_reporting reporting = {
     .size = sizeof reporting, .state = source_state, .received = source_received};
 
+static int32_t source_declare(const leat_host *host, uint32_t kind, const char *name,
+                              const char *label, const char *label_value, const char *help)
+{
+    struct source_loop *loop = (struct source_loop *)(void *)(uintptr_t)host;
+
+    return plugin_metrics_declare(&loop->metrics, kind, name, label, label_value, help);
+}
+
+static void source_set(const leat_host *host, int32_t metric, double value)
+{
+    plugin_metrics_set(&((struct source_loop *)(void *)(uintptr_t)host)->metrics, metric, value);
+}
+
+static int32_t sink_declare(const leat_host *host, uint32_t kind, const char *name,
+                            const char *label, const char *label_value, const char *help)
+{
+    struct worker *worker = (struct worker *)(void *)(uintptr_t)host;
+
+    return plugin_metrics_declare(&worker->metrics, kind, name, label, label_value, help);
+}
+
+static void sink_set(const leat_host *host, int32_t metric, double value)
+{
+    plugin_metrics_set(&((struct worker *)(void *)(uintptr_t)host)->metrics, metric, value);
+}
+
+static const leat_metrics source_metrics = {
+    .size = sizeof source_metrics, .declare = source_declare, .set = source_set};
+static const leat_metrics sink_metrics = {
+    .size = sizeof sink_metrics, .declare = sink_declare, .set = sink_set};
+
 #ifdef LEAT_DEBUG
 static const leat_stages stages = {.size = sizeof stages, .pass = stage_pass};
 #endif
@@ -81,6 +112,8 @@ const void *host_services_for_source(const leat_host *host, const char *id)
         return source_templates(host) ? &source_secrets : NULL;
     if (strcmp(id, LEAT_EXTENSION_STATUS) == 0)
         return &reporting;
+    if (strcmp(id, LEAT_EXTENSION_METRICS) == 0)
+        return &source_metrics;
     return common(id);
 }
 
@@ -88,5 +121,7 @@ const void *host_services_for_sink(const leat_host *host, const char *id)
 {
     if (strcmp(id, LEAT_EXTENSION_SECRETS) == 0)
         return sink_templates(host) ? &sink_secrets : NULL;
+    if (strcmp(id, LEAT_EXTENSION_METRICS) == 0)
+        return &sink_metrics;
     return common(id);
 }

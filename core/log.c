@@ -4,15 +4,16 @@
  */
 #include "log.h"
 
-#include "config.h"
+#include "config_log.h"
 #include "encode.h"
+#include "log_level.h"
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,31 +31,35 @@ struct repeat {
     uint64_t key;
     int64_t printed_ns;
     uint32_t suppressed;
+    int32_t level;
+    char pipeline[64], instance[64], message[96]; /* of what is counted; empty: none */
 };
 
-static atomic_int_fast64_t threshold = LEAT_LOG_INFO;
 static bool as_json, for_journal;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEATS]; /* under lock */
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const int syslog_levels[] = {3, 4, 6, 7};
 
-void log_init(int64_t level, int64_t format)
+/* The variable is inherited by children whose standard error goes elsewhere: it names the stream.
+ */
+static bool goes_to_journal(void)
 {
-    log_set_level(level);
-    as_json = format == CONFIG_LOG_JSON;
-    for_journal = getenv("JOURNAL_STREAM") != NULL;
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char mine[64];
+
+    if (!stream || fstat(STDERR_FILENO, &st) != 0)
+        return false;
+    (void)snprintf(mine, sizeof mine, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(stream, mine) == 0;
 }
 
-void log_set_level(int64_t level)
+void log_init(const struct config *config)
 {
-    atomic_store_explicit(&threshold, level, memory_order_relaxed);
-}
-
-int64_t log_level(void)
-{
-    return atomic_load_explicit(&threshold, memory_order_relaxed);
+    as_json = config->log_format == CONFIG_LOG_JSON;
+    for_journal = goes_to_journal();
+    log_configure(config);
 }
 
 static void put(struct line *line, const char *text, size_t length)
@@ -119,7 +124,8 @@ static void put_value(struct line *line, const char *text, size_t length)
     put(line, "\"", 1);
 }
 
-static void put_pair(struct line *line, const char *name, const char *text, size_t length, bool bare)
+static void put_pair(struct line *line, const char *name, const char *text, size_t length,
+                     bool bare)
 {
     put_string(line, as_json ? ",\"" : " ");
     put_string(line, name);
@@ -170,7 +176,8 @@ static void put_head(struct line *line, int32_t level, const char *message)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
     length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    length += (size_t)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
+    length +=
+        (size_t)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
     if (for_journal) {
         char prefix[8];
         put(line, prefix, (size_t)snprintf(prefix, sizeof prefix, "<%d>", syslog_levels[level]));
@@ -179,7 +186,7 @@ static void put_head(struct line *line, int32_t level, const char *message)
         put_string(line, "{\"time\":\"");
         put(line, text, length);
         put_string(line, "\",\"level\":\"");
-        put_string(line, level_names[level]);
+        put_string(line, config_log_words[level]);
         put_string(line, "\",\"message\":\"");
         put_escaped(line, message, strlen(message));
         put_string(line, "\"");
@@ -189,7 +196,7 @@ static void put_head(struct line *line, int32_t level, const char *message)
         put(line, text, length);
         put(line, " ", 1);
     }
-    put_string(line, level_names[level]);
+    put_string(line, config_log_words[level]);
     put(line, " ", 1);
     put_string(line, message);
 }
@@ -217,15 +224,58 @@ static uint64_t key_of(const char *pipeline, const char *instance, const char *m
     return hash | 1;
 }
 
-/* Under lock.  False: a repeat, to be counted only; else *suppressed is how many were. */
-static bool is_due(uint64_t key, uint32_t *suppressed)
+static int64_t monotonic_ns(void)
 {
     struct timespec now;
-    int64_t now_ns;
-    struct repeat *oldest = &repeats[0];
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void write_line(struct line *line)
+{
+    if (as_json)
+        put(line, "}", 1);
+    line->text[line->length++] = '\n';
+    (void)!write(STDERR_FILENO, line->text, line->length);
+}
+
+static void put_names(struct line *line, const char *pipeline, const char *instance)
+{
+    if (pipeline && *pipeline)
+        put_pair(line, "pipeline", pipeline, strlen(pipeline), false);
+    if (instance && *instance)
+        put_pair(line, "instance", instance, strlen(instance), false);
+}
+
+static void put_count(struct line *line, uint32_t count)
+{
+    char number[16];
+
+    put_pair(line, "repeats", number, (size_t)snprintf(number, sizeof number, "%u", count), true);
+}
+
+/* Under lock: a count that would be lost. */
+static void tell(struct repeat *repeat)
+{
+    struct line line = {.length = 0};
+
+    if (repeat->suppressed == 0)
+        return;
+    put_head(&line, repeat->level, "the same again");
+    put_names(&line, repeat->pipeline, repeat->instance);
+    put_pair(&line, "of", repeat->message, strlen(repeat->message), false);
+    put_count(&line, repeat->suppressed);
+    write_line(&line);
+    repeat->suppressed = 0;
+}
+
+/* Under lock.  False: a repeat, to be counted only; else *suppressed is how many were. */
+static bool is_due(uint64_t key, struct repeat **place, uint32_t *suppressed)
+{
+    int64_t now_ns = monotonic_ns();
+    struct repeat *oldest = &repeats[0];
+
     *suppressed = 0;
     for (size_t i = 0; i < REPEATS; i++) {
         struct repeat *repeat = &repeats[i];
@@ -235,14 +285,16 @@ static bool is_due(uint64_t key, uint32_t *suppressed)
                 return false;
             }
             *suppressed = repeat->suppressed;
-            repeat->suppressed = 0;
-            repeat->printed_ns = now_ns;
-            return true;
+            oldest = repeat;
+            break;
         }
         if (repeat->printed_ns < oldest->printed_ns)
             oldest = repeat;
     }
-    *oldest = (struct repeat){key, now_ns, 0};
+    if (oldest->key != key)
+        tell(oldest);
+    *oldest = (struct repeat){.key = key, .printed_ns = now_ns};
+    *place = oldest;
     return true;
 }
 
@@ -250,33 +302,32 @@ void log_event(const char *pipeline, const char *instance, int32_t level, const 
                const leat_field *fields, size_t field_count)
 {
     struct line line = {.length = 0};
+    struct repeat *place = NULL;
     uint32_t suppressed = 0;
-    char number[16];
 
-    if (level > atomic_load_explicit(&threshold, memory_order_relaxed))
-        return;
     if (level < LEAT_LOG_ERROR || level > LEAT_LOG_DEBUG)
         level = LEAT_LOG_ERROR;
+    if (!log__is_wanted(pipeline, instance, level))
+        return;
     (void)pthread_mutex_lock(&lock);
-    if ((level <= LEAT_LOG_WARN)
-        && !is_due(key_of(pipeline, instance, message, fields, field_count), &suppressed)) {
+    if (level <= LEAT_LOG_WARN &&
+        !is_due(key_of(pipeline, instance, message, fields, field_count), &place, &suppressed)) {
         (void)pthread_mutex_unlock(&lock);
         return;
     }
+    if (place) {
+        place->level = level;
+        (void)snprintf(place->pipeline, sizeof place->pipeline, "%s", pipeline ? pipeline : "");
+        (void)snprintf(place->instance, sizeof place->instance, "%s", instance ? instance : "");
+        (void)snprintf(place->message, sizeof place->message, "%s", message);
+    }
     put_head(&line, level, message);
-    if (pipeline)
-        put_pair(&line, "pipeline", pipeline, strlen(pipeline), false);
-    if (instance)
-        put_pair(&line, "instance", instance, strlen(instance), false);
+    put_names(&line, pipeline, instance);
     for (size_t i = 0; i < field_count; i++)
         put_field(&line, &fields[i]);
     if (suppressed > 0)
-        put_pair(&line, "repeats", number,
-                 (size_t)snprintf(number, sizeof number, "%u", suppressed), true);
-    if (as_json)
-        put(&line, "}", 1);
-    line.text[line.length++] = '\n';
-    (void)!write(STDERR_FILENO, line.text, line.length);
+        put_count(&line, suppressed);
+    write_line(&line);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -284,4 +335,15 @@ void log_for_host(const leat_host *host, int32_t level, const char *message,
                   const leat_field *fields, size_t field_count)
 {
     log_event(host->pipeline, host->instance, level, message, fields, field_count);
+}
+
+void log_tick(bool all)
+{
+    int64_t now_ns = monotonic_ns();
+
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < REPEATS; i++)
+        if (all || now_ns - repeats[i].printed_ns >= REPEAT_NS)
+            tell(&repeats[i]);
+    (void)pthread_mutex_unlock(&lock);
 }

@@ -88,7 +88,7 @@ static uint32_t ms_left(struct pipeline *pipeline)
 static leat_status source_begin(struct pipeline *pipeline, leat_error *error)
 {
     leat_pair facts[JOURNAL_FACTS_MAX];
-    leat_source_start start = {.size = sizeof start, .facts = facts, .watch = pipeline->watch};
+    leat_source_start start = {.size = sizeof start, .facts = facts};
 
     if (pipeline->was_known) {
         start.position = pipeline->known.position.value;
@@ -238,6 +238,7 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
         .memory_factor = factor,
         .batch_size = (size_t)config->batch_size,
         .max_delay_us = (uint32_t)(config->batch_max_delay_ms * 1000),
+        .tally_tables = setup->tally_tables,
         .mlock = setup->mlock,
         .channels = pipeline->channels,
         .channel_count = (uint32_t)config->sink_count,
@@ -303,7 +304,6 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
     pipeline->config = setup->config;
     pipeline->clock = setup->clock;
     pipeline->control_bell = setup->control_bell;
-    pipeline->watch = setup->watch;
     (void)pthread_mutex_init(&pipeline->error_lock, NULL);
     note_init(&pipeline->source_note);
     note_init(&pipeline->record_note);

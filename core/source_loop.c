@@ -54,18 +54,63 @@ static int64_t commit_us(const leat_transaction *transaction)
                                                                            : 0;
 }
 
-static void measure(struct source_loop *loop, struct batch *batch)
+static int64_t wall_us(void)
 {
     struct timespec wall;
 
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
+}
+
+static void measure(struct source_loop *loop, struct batch *batch)
+{
     batch->published_ns = clock_now_ns(loop->clock);
     batch->first_commit_us = commit_us(batch->writer.first->transaction);
     batch->last_commit_us = commit_us(batch->writer.last->transaction);
-    if (batch->last_commit_us == 0)
+    batch->ends_transaction = (batch->writer.last->flags & LEAT_CHANGE_TX_LAST) != 0;
+    tally_add(&loop->tally, batch->writer.first);
+    if (batch->first_commit_us != 0)
+        histogram_add(&loop->commit_to_received, batch->opened_us - batch->first_commit_us);
+    if (batch->last_commit_us != 0)
+        histogram_add(&loop->commit_to_published, wall_us() - batch->last_commit_us);
+}
+
+/* Half of the samples go, and from now on half as many come. */
+static void thin_out(struct source_loop *loop)
+{
+    for (uint32_t i = 0; i < CONFIRM_SAMPLES / 2; i++)
+        loop->samples[i] = loop->samples[2 * i];
+    loop->sample_count = CONFIRM_SAMPLES / 2;
+    loop->sample_stride *= 2;
+}
+
+static void expect_confirmation(struct source_loop *loop, const struct batch *batch)
+{
+    if (!batch->ends_transaction || batch->last_commit_us == 0)
         return;
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    histogram_add(&loop->commit_to_published,
-                  (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - batch->last_commit_us);
+    if (loop->sample_count == 0)
+        loop->sample_stride = 1;
+    if (++loop->sample_skip < loop->sample_stride)
+        return;
+    loop->sample_skip = 0;
+    if (loop->sample_count == CONFIRM_SAMPLES)
+        thin_out(loop);
+    loop->samples[loop->sample_count++] =
+        (struct confirm_sample){batch->writer.safe_position, batch->last_commit_us};
+}
+
+static void measure_confirmed(struct source_loop *loop, uint64_t recorded)
+{
+    uint32_t done = 0;
+    int64_t now_us;
+
+    if (loop->sample_count == 0 || loop->samples[0].position > recorded)
+        return;
+    now_us = wall_us();
+    for (; done < loop->sample_count && loop->samples[done].position <= recorded; done++)
+        histogram_add(&loop->commit_to_confirmed, now_us - loop->samples[done].commit_us);
+    loop->sample_count -= done;
+    memmove(loop->samples, loop->samples + done, loop->sample_count * sizeof *loop->samples);
 }
 
 /* ---- taking back and settling --------------------------------------------------------------- */
@@ -74,6 +119,7 @@ static void batch_left(void *context, struct batch *batch)
 {
     struct source_loop *loop = context;
 
+    expect_confirmation(loop, batch);
     loop->free_batches[loop->free_count++] = batch;
 }
 
@@ -116,6 +162,7 @@ static void tell(struct source_loop *loop)
     loop->told.durable_position = recorded;
     loop->told.returned_serial = loop->window.head - 1;
     loop->ops->progress(loop->source, &loop->told);
+    measure_confirmed(loop, recorded);
 }
 
 /* After a burst the pages of the pool go back to the system, once nothing has moved for a while. */
@@ -215,6 +262,7 @@ static leat_status host_batch_open(const leat_host *host, leat_writer **out)
     batch->writer.change_size = sizeof(leat_change);
     batch->writer.serial = loop->window.tail;
     batch->writer.safe_position = loop->last_safe;
+    batch->opened_us = wall_us();
     loop->open = batch;
     *out = &batch->writer;
     return LEAT_OK;
@@ -400,7 +448,7 @@ bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *
         loop->channels[i].source_bell = &loop->bell;
         loop->channels[i].worker_bell.fd = -1;
     }
-    if (!doorbell_init(&loop->bell) || !pool_init(&loop->pool, setup->memory, SLAB_SIZE, setup->mlock)
+    if (!tally_init(&loop->tally, setup->tally_tables) || !doorbell_init(&loop->bell) || !pool_init(&loop->pool, setup->memory, SLAB_SIZE, setup->mlock)
         || !make_batches(loop))
         return false;
     for (uint32_t i = 0; i < loop->channel_count; i++)
@@ -441,5 +489,6 @@ void source_loop_fini(struct source_loop *loop)
     free(loop->free_batches);
     pool_fini(&loop->pool);
     doorbell_fini(&loop->bell);
+    tally_fini(&loop->tally);
     note_fini(&loop->state_detail);
 }

@@ -16,6 +16,8 @@
 #include "histogram.h"
 #include "journal.h"
 #include "note.h"
+#include "plugin_metrics.h"
+#include "tally.h"
 #include "window.h"
 
 #define SLAB_SIZE ((size_t)64 * 1024)
@@ -29,6 +31,13 @@ struct source_counters { /* written by the source thread, read by any: relaxed *
     _Atomic uint64_t pool_used; /* bytes */
     _Atomic int64_t oldest_commit_us; /* of what is in flight; 0: nothing is */
     _Atomic int state;         /* LEAT_STATE_... */
+};
+
+/* Commits that wait to be confirmed, for the latency only: thinned out when there are many. */
+#define CONFIRM_SAMPLES 256u
+struct confirm_sample {
+    uint64_t position;
+    int64_t commit_us;
 };
 
 struct source_loop {
@@ -60,7 +69,11 @@ struct source_loop {
     _Atomic(const char *) name_space;
     char name_space_text[JOURNAL_TEXT_MAX];
     struct source_counters counters;
-    struct histogram commit_to_published;
+    struct histogram commit_to_received, commit_to_published, commit_to_confirmed;
+    struct confirm_sample samples[CONFIRM_SAMPLES]; /* ascending */
+    uint32_t sample_count, sample_stride, sample_skip;
+    struct tally tally;
+    struct plugin_metrics metrics;
     struct note state_detail;
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
 };
@@ -73,6 +86,7 @@ struct source_loop_setup {
     size_t memory_factor;
     size_t batch_size;
     uint32_t max_delay_us;
+    uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
     struct channel *channels; /* source_bell is set by init */
     uint32_t channel_count;

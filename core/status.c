@@ -62,7 +62,11 @@ static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
     note_read(&pipeline->sink_notes[index], &out->error);
     histogram_read(&worker->queued, &out->queued);
     histogram_read(&worker->delivered, &out->delivered);
+    histogram_read(&worker->commit_to_queued, &out->commit_to_queued);
+    histogram_read(&worker->commit_to_encoded, &out->commit_to_encoded);
+    histogram_read(&worker->commit_to_submitted, &out->commit_to_submitted);
     histogram_read(&worker->commit_to_durable, &out->commit_to_durable);
+    out->metric_count = plugin_metrics_read(&worker->metrics, out->metrics);
 }
 
 static void take_source(struct pipeline *pipeline, int64_t now_us, struct status_pipeline *out)
@@ -93,11 +97,17 @@ static void take_source(struct pipeline *pipeline, int64_t now_us, struct status
     out->pool_used_bytes = load(&counters->pool_used);
     if (oldest_us > 0 && now_us > oldest_us)
         out->oldest_commit_ms = (now_us - oldest_us) / 1000;
+    histogram_read(&pipeline->source.commit_to_received, &out->commit_to_received);
     histogram_read(&pipeline->source.commit_to_published, &out->commit_to_published);
+    histogram_read(&pipeline->source.commit_to_confirmed, &out->commit_to_confirmed);
+    for (uint32_t i = 0; i < TALLY_OPERATIONS; i++)
+        out->operations[i] = load(&pipeline->source.tally.operations[i]);
+    out->metric_count = plugin_metrics_read(&pipeline->source.metrics, out->metrics);
 }
 
+/* tables: room for all that the option allows, and one more. */
 static void take_pipeline(struct registry *registry, size_t index, int64_t now_us,
-                          struct status_pipeline *out)
+                          struct tally_copy *tables, struct status_pipeline *out)
 {
     const struct config_pipeline *config = &registry->config->pipelines[index];
     struct pipeline *pipeline = registry->pipelines[index];
@@ -118,43 +128,56 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     out->state = (int)pipeline_state(pipeline);
     out->changes_per_second = registry->rates[index].changes_per_second;
     take_source(pipeline, now_us, out);
+    out->table_count =
+        tally_read(&pipeline->source.tally, tables, (uint32_t)registry->config->metrics_tables);
+    out->tables = tables;
     for (size_t i = 0; i < config->sink_count; i++)
         take_sink(pipeline, i, now_ns, &out->sinks[i]);
 }
 
-static uint64_t count_open_files(void)
+static uint64_t count_entries(const char *path)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     uint64_t count = 0;
 
     if (!folder)
-        return 0;
+        return 1;
     while (readdir(folder))
         count++;
     (void)closedir(folder);
-    return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
+    return count > 2 ? count - 2 : 1; /* "." and ".." */
 }
 
 static void take_process(struct status *status)
 {
     struct rusage usage;
-    unsigned long long pages = 0;
+    struct rlimit limit;
+    unsigned long long all = 0, pages = 0;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     FILE *statm = fopen("/proc/self/statm", "re");
 
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         status->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    if (statm && fscanf(statm, "%*u %llu", &pages) == 1)
-        status->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (statm && fscanf(statm, "%llu %llu", &all, &pages) == 2) {
+        status->resident_bytes = pages * page;
+        status->virtual_bytes = all * page;
+    }
     if (statm)
         (void)fclose(statm);
-    status->open_files = count_open_files();
+    status->open_files = count_entries("/proc/self/fd") - 1; /* the folder itself */
+    status->threads = count_entries("/proc/self/task");
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        status->max_files = (uint64_t)limit.rlim_cur;
 }
 
 struct status *status_take(struct registry *registry)
 {
     size_t count = registry->config->pipeline_count;
-    struct status *status = calloc(1, sizeof *status + count * sizeof status->pipelines[0]);
+    size_t tables = (size_t)registry->config->metrics_tables + 1;
+    size_t head = sizeof(struct status) + count * sizeof(struct status_pipeline);
+    struct status *status = calloc(1, head + count * tables * sizeof(struct tally_copy));
+    struct tally_copy *copies = (struct tally_copy *)(void *)((char *)status + head);
     int64_t now_ns = clock_now_ns(registry->clock);
 
     if (!status)
@@ -167,13 +190,15 @@ struct status *status_take(struct registry *registry)
         (now_ns - atomic_load_explicit(&registry->alive_ns, memory_order_relaxed)) / 1000000;
     status->memory_bytes = (uint64_t)registry->config->memory;
     status->log_level = (int)log_level();
+    status->log_component_count = log_components(status->log_components);
     take_process(status);
     status->pipeline_count = count;
     (void)pthread_mutex_lock(&registry->lock);
     status->began = registry->began;
     for (size_t i = 0; i < count; i++)
-        take_pipeline(registry, i, status->now_us, &status->pipelines[i]);
+        take_pipeline(registry, i, status->now_us, copies + i * tables, &status->pipelines[i]);
     (void)pthread_mutex_unlock(&registry->lock);
+    status->taking_ns = clock_now_ns(registry->clock) - now_ns;
     return status;
 }
 

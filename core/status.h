@@ -12,8 +12,11 @@
 
 #include "histogram.h"
 #include "journal.h"
+#include "log.h"
 #include "note.h"
+#include "plugin_metrics.h"
 #include "registry.h"
+#include "tally.h"
 #include "text_buffer.h"
 
 struct status_sink {
@@ -28,7 +31,11 @@ struct status_sink {
     int64_t retry_in_ms;
     int64_t stall_ms; /* of the configuration: older than this is a stall */
     struct note_copy error;
-    struct histogram_copy queued, delivered, commit_to_durable;
+    struct histogram_copy queued, delivered;
+    struct histogram_copy commit_to_queued, commit_to_encoded, commit_to_submitted,
+        commit_to_durable;
+    struct plugin_metric_copy metrics[PLUGIN_METRICS_MAX];
+    uint32_t metric_count;
 };
 
 struct status_pipeline {
@@ -46,7 +53,12 @@ struct status_pipeline {
     uint64_t window_batches, pool_bytes, pool_used_bytes;
     int64_t oldest_commit_ms; /* age of the oldest transaction in flight; 0: nothing is */
     double changes_per_second;
-    struct histogram_copy commit_to_published;
+    struct histogram_copy commit_to_received, commit_to_published, commit_to_confirmed;
+    uint64_t operations[TALLY_OPERATIONS];
+    const struct tally_copy *tables; /* of the same piece of memory as the whole picture */
+    uint32_t table_count;
+    struct plugin_metric_copy metrics[PLUGIN_METRICS_MAX];
+    uint32_t metric_count;
     struct status_sink sinks[JOURNAL_SINKS_MAX];
     size_t sink_count;
 };
@@ -55,8 +67,11 @@ struct status {
     bool began, stopping;
     int64_t started_us, now_us, uptime_ms, control_age_ms;
     double cpu_seconds;
-    uint64_t resident_bytes, open_files, memory_bytes;
+    uint64_t resident_bytes, virtual_bytes, open_files, max_files, threads, memory_bytes;
+    int64_t taking_ns; /* how long the picture took */
     int log_level;
+    struct log_component log_components[LOG_COMPONENTS];
+    size_t log_component_count;
     size_t pipeline_count;
     struct status_pipeline pipelines[];
 };
@@ -67,6 +82,11 @@ struct status *status_take(struct registry *registry);
 void status_json(const struct status *status, struct text_buffer *out);
 void status_metrics(const struct status *status, struct text_buffer *out);
 void status_table(const struct status *status, struct text_buffer *out);
+
+const char *status_compiler(void); /* what built this program; static */
+
+/* True when the core has a metric of this name. */
+bool status_metrics_has(const char *name);
 
 /* True, with "ok"; or false with a line for each reason. */
 bool status_ready(const struct status *status, struct text_buffer *out);

@@ -8,7 +8,10 @@
 
 #include "encode.h"
 
+#include "config_log.h"
+
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,8 +94,45 @@ static void put_latency(struct text_buffer *out, const char *name,
                quantile_ms(histogram, count, 0.99));
 }
 
+struct latency {
+    const char *name;
+    const struct histogram_copy *histogram;
+};
+
+static void put_latencies(struct text_buffer *out, const struct latency *latencies, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        text_put_string(out, i ? "," : "");
+        put_latency(out, latencies[i].name, latencies[i].histogram);
+    }
+}
+
+/* The figures that a plugin gives of itself. */
+static void put_metrics(struct text_buffer *out, const struct plugin_metric_copy *metrics,
+                        uint32_t count)
+{
+    text_put_string(out, "\"metrics\":[");
+    for (uint32_t i = 0; i < count; i++) {
+        text_print(out, "%s{\"name\":\"%s\"", i ? "," : "", metrics[i].name);
+        if (metrics[i].label)
+            text_print(out, ",\"%s\":\"%s\"", metrics[i].label, metrics[i].label_value);
+        if (isfinite(metrics[i].value))
+            text_print(out, ",\"value\":%.17g}", metrics[i].value);
+        else
+            text_put_string(out, ",\"value\":null}");
+    }
+    text_put_string(out, "]");
+}
+
 static void put_sink(struct text_buffer *out, const struct status_sink *sink, bool present)
 {
+    const struct latency latencies[] = {{"queued", &sink->queued},
+                                        {"delivered", &sink->delivered},
+                                        {"commit_to_queued", &sink->commit_to_queued},
+                                        {"commit_to_encoded", &sink->commit_to_encoded},
+                                        {"commit_to_submitted", &sink->commit_to_submitted},
+                                        {"commit_to_durable", &sink->commit_to_durable}};
+
     text_put_string(out, "{");
     put_string(out, "name", sink->name);
     text_put_string(out, ",");
@@ -118,18 +158,35 @@ static void put_sink(struct text_buffer *out, const struct status_sink *sink, bo
                sink->pool_used_bytes, sink->oldest_ms, sink->retry_in_ms);
     put_lsn(out, "position", sink->position);
     text_put_string(out, ",\"latency_ms\":{");
-    put_latency(out, "queued", &sink->queued);
-    text_put_string(out, ",");
-    put_latency(out, "delivered", &sink->delivered);
-    text_put_string(out, ",");
-    put_latency(out, "commit_to_durable", &sink->commit_to_durable);
+    put_latencies(out, latencies, sizeof latencies / sizeof *latencies);
     text_put_string(out, "},");
+    put_metrics(out, sink->metrics, sink->metric_count);
+    text_put_string(out, ",");
     put_error(out, &sink->error);
     text_put_string(out, "}");
 }
 
+static void put_tables(struct text_buffer *out, const struct status_pipeline *pipeline)
+{
+    text_put_string(out, "\"tables\":[");
+    for (uint32_t i = 0; i < pipeline->table_count; i++) {
+        const struct tally_copy *table = &pipeline->tables[i];
+        text_put_string(out, i ? ",{" : "{");
+        put_string(out, "schema", table->schema);
+        text_put_string(out, ",");
+        put_string(out, "table", table->table);
+        text_print(out, ",\"changes\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", table->changes,
+                   table->bytes);
+    }
+    text_put_string(out, "]");
+}
+
 static void put_source(struct text_buffer *out, const struct status_pipeline *pipeline)
 {
+    const struct latency latencies[] = {{"commit_to_received", &pipeline->commit_to_received},
+                                        {"commit_to_published", &pipeline->commit_to_published},
+                                        {"commit_to_confirmed", &pipeline->commit_to_confirmed}};
+
     put_string(out, "plugin", pipeline->plugin);
     text_print(out, ",\"state\":\"%s\",", status_source_word(pipeline->source));
     put_string(out, "detail", pipeline->detail.text);
@@ -141,8 +198,16 @@ static void put_source(struct text_buffer *out, const struct status_pipeline *pi
                pipeline->begins, pipeline->changes, pipeline->batches, pipeline->bytes,
                pipeline->starved, pipeline->changes_per_second);
     text_put_string(out, "\"latency_ms\":{");
-    put_latency(out, "commit_to_published", &pipeline->commit_to_published);
+    put_latencies(out, latencies, sizeof latencies / sizeof *latencies);
+    text_put_string(out, "},\"operations\":{");
+    for (uint16_t op = LEAT_INSERT; op < TALLY_OPERATIONS; op++)
+        text_print(out, "%s\"%s\":%" PRIu64, op > LEAT_INSERT ? "," : "", encode_op_name(op),
+                   pipeline->operations[op]);
     text_put_string(out, "},");
+    put_tables(out, pipeline);
+    text_put_string(out, ",");
+    put_metrics(out, pipeline->metrics, pipeline->metric_count);
+    text_put_string(out, ",");
     put_error(out, &pipeline->error);
 }
 
@@ -181,9 +246,19 @@ static void put_pipeline(struct text_buffer *out, const struct status_pipeline *
     free(why.text);
 }
 
+static void put_log_levels(struct text_buffer *out, const struct status *status)
+{
+    text_put_string(out, "\"log_levels\":{");
+    for (size_t i = 0; i < status->log_component_count; i++) {
+        text_put_string(out, i ? "," : "");
+        put_string(out, status->log_components[i].name,
+                   config_log_words[status->log_components[i].level & 3]);
+    }
+    text_put_string(out, "}");
+}
+
 void status_json(const struct status *status, struct text_buffer *out)
 {
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
     struct text_buffer why = {0};
     bool ready = status_ready(status, &why);
 
@@ -198,9 +273,11 @@ void status_json(const struct status *status, struct text_buffer *out)
     put_string(out, "reasons", ready || !why.text ? "" : why.text);
     text_print(out,
                ",\"stopping\":%s,\"log_level\":\"%s\",\"memory_bytes\":%" PRIu64
-               ",\"resident_bytes\":%" PRIu64 ",\"cpu_seconds\":%.3f,\"pipelines\":[",
-               status->stopping ? "true" : "false", levels[status->log_level & 3],
+               ",\"resident_bytes\":%" PRIu64 ",\"cpu_seconds\":%.3f,",
+               status->stopping ? "true" : "false", config_log_words[status->log_level & 3],
                status->memory_bytes, status->resident_bytes, status->cpu_seconds);
+    put_log_levels(out, status);
+    text_put_string(out, ",\"pipelines\":[");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         text_put_string(out, i ? "," : "");
         put_pipeline(out, &status->pipelines[i]);

@@ -3,14 +3,20 @@
  * status_metrics.c -- the picture in Prometheus' text form.  See status.h.
  *
  * A family is a row of a table: its name, its help, and where its value lies in the picture.  Names
- * and units follow Prometheus' conventions; labels are names of the configuration.
+ * and units follow Prometheus' conventions.  Labels are names of the configuration, but for those
+ * of tables, which are escaped.  A scrape stays under a millisecond: a line is put together from
+ * pieces without printf.
  */
 #include "status.h"
 
+#include "encode.h"
+
 #include <inttypes.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum kind { UINT, MILLISECONDS, HISTOGRAM };
 
@@ -33,23 +39,33 @@ static const struct family of_pipelines[] = {
      P(starved), UINT},
     {"leat_source_connections_total", "counter", "Times that the origin was reached.", P(begins),
      UINT},
+    {"leat_source_errors_total", "counter", "Warnings and errors of the source.", P(error.count),
+     UINT},
+    {"leat_source_lag_bytes", "gauge",
+     "From the position that may be confirmed to the newest one that the origin has sent.",
+     P(unconfirmed_bytes), UINT},
+    {"leat_source_lag_seconds", "gauge", "Age of the oldest transaction in flight.",
+     P(oldest_commit_ms), MILLISECONDS},
     {"leat_position_received", "gauge", "Newest position (LSN) seen by the source.", P(received),
      UINT},
     {"leat_position_durable", "gauge", "Position (LSN) up to which every sink is durable.",
      P(durable), UINT},
     {"leat_position_recorded", "gauge", "Position (LSN) that was recorded and may be confirmed.",
      P(recorded), UINT},
-    {"leat_unconfirmed_bytes", "gauge", "Distance from the recorded to the received position.",
-     P(unconfirmed_bytes), UINT},
-    {"leat_oldest_commit_age_seconds", "gauge", "Age of the oldest transaction in flight.",
-     P(oldest_commit_ms), MILLISECONDS},
     {"leat_window_batches", "gauge", "Batches in flight.", P(window_batches), UINT},
     {"leat_pool_bytes", "gauge", "Memory set aside for the source's batches.", P(pool_bytes), UINT},
     {"leat_pool_used_bytes", "gauge", "Memory that the source's batches take now.",
      P(pool_used_bytes), UINT},
-    {"leat_source_publish_seconds", "histogram",
-     "From the commit of a batch's last change until the batch was published.",
+    {"leat_source_received_latency_seconds", "histogram",
+     "From the commit of a batch's first change until it was received.", P(commit_to_received),
+     HISTOGRAM},
+    {"leat_source_decoded_latency_seconds", "histogram",
+     "From the commit of a batch's last change until the batch was decoded and published.",
      P(commit_to_published), HISTOGRAM},
+    {"leat_source_confirmed_latency_seconds", "histogram",
+     "From the commit of a transaction until its position was recorded and given to the source to "
+     "confirm.",
+     P(commit_to_confirmed), HISTOGRAM},
 };
 
 static const struct family of_sinks[] = {
@@ -65,6 +81,7 @@ static const struct family of_sinks[] = {
     {"leat_sink_starts_total", "counter", "Successful starts of the sink.", S(starts), UINT},
     {"leat_sink_skipped_total", "counter", "Records skipped because the sink held them already.",
      S(skipped), UINT},
+    {"leat_sink_errors_total", "counter", "Warnings and errors of the sink.", S(error.count), UINT},
     {"leat_sink_waiting_batches", "gauge", "Batches that wait to be encoded.", S(waiting_batches),
      UINT},
     {"leat_sink_encoded_parts", "gauge", "Encoded parts that wait to be lent.", S(encoded_parts),
@@ -77,26 +94,94 @@ static const struct family of_sinks[] = {
      S(position), UINT},
     {"leat_sink_oldest_age_seconds", "gauge", "Age of the oldest record without acknowledgement.",
      S(oldest_ms), MILLISECONDS},
-    {"leat_sink_queue_seconds", "histogram", "From the publishing of a batch until it was encoded.",
-     S(queued), HISTOGRAM},
-    {"leat_sink_delivery_seconds", "histogram", "From encoded until the sink called it durable.",
-     S(delivered), HISTOGRAM},
-    {"leat_sink_commit_seconds", "histogram",
+    {"leat_sink_queue_duration_seconds", "histogram",
+     "From the publishing of a batch until it was encoded.", S(queued), HISTOGRAM},
+    {"leat_sink_delivery_duration_seconds", "histogram",
+     "From encoded until the sink called it durable.", S(delivered), HISTOGRAM},
+    {"leat_sink_queued_latency_seconds", "histogram",
+     "From the commit of a batch's last change until the batch left the queue.",
+     S(commit_to_queued), HISTOGRAM},
+    {"leat_sink_encoded_latency_seconds", "histogram",
+     "From the commit of a batch's last change until the batch was encoded.", S(commit_to_encoded),
+     HISTOGRAM},
+    {"leat_sink_submitted_latency_seconds", "histogram",
+     "From the commit of a batch's last change until the batch was given to the sink.",
+     S(commit_to_submitted), HISTOGRAM},
+    {"leat_sink_durable_latency_seconds", "histogram",
      "From the commit of a batch's last change until it was durable in the sink.",
      S(commit_to_durable), HISTOGRAM},
 };
 
-/* Names of the configuration are of a-z, 0-9, _ and -: nothing to escape. */
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+/* The inside of the braces: pipeline="p" and maybe sink="s".  Names of the configuration are of
+ * a-z, 0-9, _ and -: nothing to escape. */
 struct labels {
-    const char *pipeline, *sink;
+    char text[192];
+    size_t length;
 };
 
-static void put_labels(struct text_buffer *out, const struct labels *labels, const char *more)
+static struct labels labels_of(const char *pipeline, const char *sink)
 {
-    text_print(out, "{pipeline=\"%s\"", labels->pipeline);
-    if (labels->sink)
-        text_print(out, ",sink=\"%s\"", labels->sink);
-    text_print(out, "%s} ", more);
+    struct labels labels;
+    int length = sink ? snprintf(labels.text, sizeof labels.text, "pipeline=\"%s\",sink=\"%s\"",
+                                 pipeline, sink)
+                      : snprintf(labels.text, sizeof labels.text, "pipeline=\"%s\"", pipeline);
+
+    labels.length = length > 0 && (size_t)length < sizeof labels.text ? (size_t)length : 0;
+    return labels;
+}
+
+static void put_uint(struct text_buffer *out, uint64_t value)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+
+    digits[--at] = '\n';
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    text_put(out, digits + at, sizeof digits - at);
+}
+
+static void put_real(struct text_buffer *out, double value)
+{
+    char text[40];
+
+    if (isnan(value))
+        text_put_string(out, "NaN\n");
+    else if (isinf(value))
+        text_put_string(out, value > 0 ? "+Inf\n" : "-Inf\n");
+    else
+        text_put(out, text, (size_t)snprintf(text, sizeof text, "%.12g\n", value));
+}
+
+/* NAME SUFFIX {LABELS MORE}, and the space before the value. */
+static void put_name(struct text_buffer *out, const char *name, const char *suffix,
+                     const struct labels *labels, const char *more)
+{
+    text_put_string(out, name);
+    text_put_string(out, suffix);
+    text_put(out, "{", 1);
+    text_put(out, labels->text, labels->length);
+    text_put_string(out, more);
+    text_put(out, "} ", 2);
+}
+
+static void put_head(struct text_buffer *out, const char *name, const char *type, const char *help)
+{
+    text_print(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static const char *bound_label(uint32_t bucket, char *text, size_t size)
+{
+    if (bucket == HISTOGRAM_BOUNDS)
+        return ",le=\"+Inf\"";
+    (void)snprintf(text, size, ",le=\"%g\"", (double)histogram_bounds_us[bucket] / 1e6);
+    return text;
 }
 
 static void put_histogram(struct text_buffer *out, const char *name, const struct labels *labels,
@@ -107,19 +192,13 @@ static void put_histogram(struct text_buffer *out, const char *name, const struc
 
     for (uint32_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
         count += histogram->buckets[i];
-        if (i < HISTOGRAM_BOUNDS)
-            (void)snprintf(bound, sizeof bound, ",le=\"%g\"", (double)histogram_bounds_us[i] / 1e6);
-        else
-            (void)snprintf(bound, sizeof bound, ",le=\"+Inf\"");
-        text_print(out, "%s_bucket", name);
-        put_labels(out, labels, bound);
-        text_print(out, "%" PRIu64 "\n", count);
+        put_name(out, name, "_bucket", labels, bound_label(i, bound, sizeof bound));
+        put_uint(out, count);
     }
-    text_print(out, "%s_sum", name);
-    put_labels(out, labels, "");
-    text_print(out, "%.6f\n%s_count", (double)histogram->sum_us / 1e6, name);
-    put_labels(out, labels, "");
-    text_print(out, "%" PRIu64 "\n", count);
+    put_name(out, name, "_sum", labels, "");
+    put_real(out, (double)histogram->sum_us / 1e6);
+    put_name(out, name, "_count", labels, "");
+    put_uint(out, count);
 }
 
 static void put_sample(struct text_buffer *out, const struct family *family,
@@ -131,45 +210,256 @@ static void put_sample(struct text_buffer *out, const struct family *family,
         put_histogram(out, family->name, labels, at);
         return;
     }
-    text_put_string(out, family->name);
-    put_labels(out, labels, "");
+    put_name(out, family->name, "", labels, "");
     if (family->kind == UINT)
-        text_print(out, "%" PRIu64 "\n", *(const uint64_t *)at);
+        put_uint(out, *(const uint64_t *)at);
     else
-        text_print(out, "%.3f\n", (double)*(const int64_t *)at / 1000);
+        put_real(out, (double)*(const int64_t *)at / 1000);
 }
 
-static void put_head(struct text_buffer *out, const char *name, const char *type, const char *help)
-{
-    text_print(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+/* ---- pipelines and sinks -------------------------------------------------------------------- */
 
 static void put_of_pipelines(const struct status *status, struct text_buffer *out)
 {
-    for (size_t f = 0; f < sizeof of_pipelines / sizeof *of_pipelines; f++) {
+    for (size_t f = 0; f < COUNT(of_pipelines); f++) {
         const struct family *family = &of_pipelines[f];
         put_head(out, family->name, family->type, family->help);
         for (size_t i = 0; i < status->pipeline_count; i++) {
-            struct labels labels = {status->pipelines[i].name, NULL};
-            if (status->pipelines[i].present)
-                put_sample(out, family, &labels, &status->pipelines[i]);
+            const struct status_pipeline *pipeline = &status->pipelines[i];
+            struct labels labels = labels_of(pipeline->name, NULL);
+            if (pipeline->present)
+                put_sample(out, family, &labels, pipeline);
         }
     }
 }
 
 static void put_of_sinks(const struct status *status, struct text_buffer *out)
 {
-    for (size_t f = 0; f < sizeof of_sinks / sizeof *of_sinks; f++) {
+    for (size_t f = 0; f < COUNT(of_sinks); f++) {
         const struct family *family = &of_sinks[f];
         put_head(out, family->name, family->type, family->help);
         for (size_t i = 0; i < status->pipeline_count; i++) {
             const struct status_pipeline *pipeline = &status->pipelines[i];
             for (size_t s = 0; pipeline->present && s < pipeline->sink_count; s++) {
-                struct labels labels = {pipeline->name, pipeline->sinks[s].name};
+                struct labels labels = labels_of(pipeline->name, pipeline->sinks[s].name);
                 put_sample(out, family, &labels, &pipeline->sinks[s]);
             }
         }
     }
+}
+
+/* A state is a label, and the one that is has the value 1. */
+static void put_states(const struct status *status, struct text_buffer *out)
+{
+    char more[64];
+
+    put_head(out, "leat_pipeline_ready", "gauge", "1 while nothing of it keeps /readyz from ok.");
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct labels labels = labels_of(pipeline->name, NULL);
+        struct text_buffer why = {0};
+        status_reasons(pipeline, &why);
+        put_name(out, "leat_pipeline_ready", "", &labels, "");
+        put_uint(out, why.length == 0);
+        free(why.text);
+    }
+    put_head(out, "leat_pipeline_state", "gauge", "1 for the state that the pipeline is in.");
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct labels labels = labels_of(pipeline->name, NULL);
+        (void)snprintf(more, sizeof more, ",state=\"%s\"", status_pipeline_word(pipeline));
+        put_name(out, "leat_pipeline_state", "", &labels, more);
+        put_uint(out, 1);
+    }
+    put_head(out, "leat_source_state", "gauge", "1 for the state that the source is in.");
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct labels labels = labels_of(pipeline->name, NULL);
+        (void)snprintf(more, sizeof more, ",state=\"%s\"", status_source_word(pipeline->source));
+        if (!pipeline->present)
+            continue;
+        put_name(out, "leat_source_state", "", &labels, more);
+        put_uint(out, 1);
+    }
+    put_head(out, "leat_sink_state", "gauge", "1 for the state that the sink is in.");
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        for (size_t s = 0; pipeline->present && s < pipeline->sink_count; s++) {
+            struct labels labels = labels_of(pipeline->name, pipeline->sinks[s].name);
+            (void)snprintf(more, sizeof more, ",state=\"%s\"",
+                           status_sink_word(pipeline->sinks[s].state));
+            put_name(out, "leat_sink_state", "", &labels, more);
+            put_uint(out, 1);
+        }
+    }
+}
+
+static void put_operations(const struct status *status, struct text_buffer *out)
+{
+    static const char name[] = "leat_source_operations_total";
+    char more[64];
+
+    put_head(out, name, "counter", "Changes handed over by the source, by operation.");
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct labels labels = labels_of(pipeline->name, NULL);
+        for (uint16_t op = LEAT_INSERT; pipeline->present && op < TALLY_OPERATIONS; op++) {
+            (void)snprintf(more, sizeof more, ",op=\"%s\"", encode_op_name(op));
+            put_name(out, name, "", &labels, more);
+            put_uint(out, pipeline->operations[op]);
+        }
+    }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* A label's value: tally.h has taken out what is not printable. */
+static char *escape(char *at, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            *at++ = '\\';
+        *at++ = *text;
+    }
+    return at;
+}
+
+static void put_of_tables(const struct status *status, struct text_buffer *out, const char *name,
+                          const char *help, size_t offset)
+{
+    char more[2 * 2 * TALLY_NAME + 32];
+
+    put_head(out, name, "counter", help);
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct labels labels = labels_of(pipeline->name, NULL);
+        for (uint32_t t = 0; t < pipeline->table_count; t++) {
+            const struct tally_copy *table = &pipeline->tables[t];
+            char *at = stpcpy(more, ",schema=\"");
+            at = stpcpy(escape(at, table->schema), "\",table=\"");
+            (void)stpcpy(escape(at, table->table), "\"");
+            put_name(out, name, "", &labels, more);
+            put_uint(out, *(const uint64_t *)(const void *)((const char *)table + offset));
+        }
+    }
+}
+
+/* ---- what plugins give ---------------------------------------------------------------------- */
+
+bool status_metrics_has(const char *name)
+{
+    for (size_t i = 0; i < COUNT(of_pipelines); i++)
+        if (strcmp(of_pipelines[i].name, name) == 0)
+            return true;
+    for (size_t i = 0; i < COUNT(of_sinks); i++)
+        if (strcmp(of_sinks[i].name, name) == 0)
+            return true;
+    return strcmp(name, "leat_sink_state") == 0 || strcmp(name, "leat_source_state") == 0 ||
+           strcmp(name, "leat_source_operations_total") == 0;
+}
+
+/* One instance's figures, with where they come from. */
+struct given {
+    const char *prefix, *pipeline, *sink;
+    const struct plugin_metric_copy *metrics;
+    uint32_t count;
+};
+
+typedef void given_fn(void *context, const struct given *given);
+
+static void each_given(const struct status *status, given_fn *call, void *context)
+{
+    for (size_t i = 0; i < status->pipeline_count; i++) {
+        const struct status_pipeline *pipeline = &status->pipelines[i];
+        struct given source = {"leat_source_", pipeline->name, NULL, pipeline->metrics,
+                               pipeline->metric_count};
+        call(context, &source);
+        for (size_t s = 0; s < pipeline->sink_count; s++) {
+            struct given sink = {"leat_sink_", pipeline->name, pipeline->sinks[s].name,
+                                 pipeline->sinks[s].metrics, pipeline->sinks[s].metric_count};
+            call(context, &sink);
+        }
+    }
+}
+
+/* A family's lines stand together, so each family is looked for in every instance. */
+struct search {
+    struct text_buffer *out;
+    const struct status *status;
+    const struct plugin_metric_copy *family;
+    const char *prefix;
+    bool found_before; /* by the instance that is asked, or an earlier one */
+    const struct given *asker;
+    uint32_t asker_index;
+};
+
+static void find_before(void *context, const struct given *given)
+{
+    struct search *search = context;
+
+    if (strcmp(given->prefix, search->prefix) != 0)
+        return;
+    for (uint32_t i = 0; i < given->count && !search->found_before; i++) {
+        bool later = given->metrics > search->asker->metrics ||
+                     (given->metrics == search->asker->metrics && i >= search->asker_index);
+        search->found_before = !later && strcmp(given->metrics[i].name, search->family->name) == 0;
+    }
+}
+
+static void put_given(void *context, const struct given *given)
+{
+    struct search *search = context;
+    struct labels labels = labels_of(given->pipeline, given->sink);
+    char more[512], name[128];
+
+    if (strcmp(given->prefix, search->prefix) != 0)
+        return;
+    (void)snprintf(name, sizeof name, "%s%s", given->prefix, search->family->name);
+    for (uint32_t i = 0; i < given->count; i++) {
+        const struct plugin_metric_copy *metric = &given->metrics[i];
+        more[0] = '\0';
+        if (strcmp(metric->name, search->family->name) != 0)
+            continue;
+        if (metric->label)
+            (void)snprintf(more, sizeof more, ",%s=\"%s\"", metric->label, metric->label_value);
+        put_name(search->out, name, "", &labels, more);
+        put_real(search->out, metric->value);
+    }
+}
+
+static void put_families(void *context, const struct given *given)
+{
+    struct search *search = context;
+    char name[128];
+
+    for (uint32_t i = 0; i < given->count; i++) {
+        const struct plugin_metric_copy *metric = &given->metrics[i];
+        (void)snprintf(name, sizeof name, "%s%s", given->prefix, metric->name);
+        if (status_metrics_has(name))
+            continue;
+        search->family = metric;
+        search->prefix = given->prefix;
+        search->asker = given;
+        search->asker_index = i;
+        search->found_before = false;
+        each_given(search->status, find_before, search);
+        if (search->found_before)
+            continue;
+        put_head(search->out, name, metric->kind == LEAT_METRIC_COUNTER ? "counter" : "gauge",
+                 metric->help);
+        each_given(search->status, put_given, search);
+    }
+}
+
+/* ---- the process ---------------------------------------------------------------------------- */
+
+static void put_one(struct text_buffer *out, const char *name, const char *type, const char *help,
+                    double value)
+{
+    put_head(out, name, type, help);
+    text_put_string(out, name);
+    text_put(out, " ", 1);
+    put_real(out, value);
 }
 
 static void put_of_process(const struct status *status, struct text_buffer *out)
@@ -177,25 +467,52 @@ static void put_of_process(const struct status *status, struct text_buffer *out)
     struct text_buffer why = {0};
 
     put_head(out, "leat_build_info", "gauge", "1, with the version as a label.");
-    text_print(out, "leat_build_info{version=\"%s\"} 1\n", LEAT_VERSION);
-    put_head(out, "leat_ready", "gauge", "1 while /readyz says ok.");
-    text_print(out, "leat_ready %d\n", status_ready(status, &why));
+    text_print(out, "leat_build_info{version=\"%s\",compiler=\"%s\"} 1\n", LEAT_VERSION,
+               status_compiler());
+    put_one(out, "leat_ready", "gauge", "1 while /readyz says ok.", status_ready(status, &why));
     free(why.text);
-    put_head(out, "leat_memory_limit_bytes", "gauge", "The option memory.");
-    text_print(out, "leat_memory_limit_bytes %" PRIu64 "\n", status->memory_bytes);
-    put_head(out, "process_cpu_seconds_total", "counter", "User and system CPU time.");
-    text_print(out, "process_cpu_seconds_total %.3f\n", status->cpu_seconds);
-    put_head(out, "process_resident_memory_bytes", "gauge", "Resident memory.");
-    text_print(out, "process_resident_memory_bytes %" PRIu64 "\n", status->resident_bytes);
-    put_head(out, "process_open_fds", "gauge", "Open file descriptors.");
-    text_print(out, "process_open_fds %" PRIu64 "\n", status->open_files);
+    put_one(out, "leat_memory_limit_bytes", "gauge", "The option memory.",
+            (double)status->memory_bytes);
+    put_one(out, "leat_control_age_seconds", "gauge", "Since the control thread last went round.",
+            (double)status->control_age_ms / 1000);
+    put_one(out, "leat_scrape_copy_seconds", "gauge",
+            "How long it took to copy the figures of this answer.",
+            (double)status->taking_ns / 1e9);
+    put_one(out, "process_cpu_seconds_total", "counter", "User and system CPU time.",
+            status->cpu_seconds);
+    put_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+            (double)status->resident_bytes);
+    put_one(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.",
+            (double)status->virtual_bytes);
+    put_one(out, "process_open_fds", "gauge", "Open file descriptors.", (double)status->open_files);
+    put_one(out, "process_max_fds", "gauge", "Limit of open file descriptors.",
+            (double)status->max_files);
+    put_one(out, "process_threads", "gauge", "Threads.", (double)status->threads);
     put_head(out, "process_start_time_seconds", "gauge", "Start, since 1970-01-01 UTC.");
     text_print(out, "process_start_time_seconds %.3f\n", (double)status->started_us / 1e6);
 }
 
+const char *status_compiler(void)
+{
+#ifdef __clang__
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
 void status_metrics(const struct status *status, struct text_buffer *out)
 {
+    struct search search = {.out = out, .status = status};
+
     put_of_process(status, out);
+    put_states(status, out);
     put_of_pipelines(status, out);
+    put_operations(status, out);
+    put_of_tables(status, out, "leat_table_changes_total", "Changes handed over, by table.",
+                  offsetof(struct tally_copy, changes));
+    put_of_tables(status, out, "leat_table_bytes_total", "Bytes received for them, by table.",
+                  offsetof(struct tally_copy, bytes));
     put_of_sinks(status, out);
+    each_given(status, put_families, &search);
 }

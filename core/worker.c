@@ -203,7 +203,8 @@ static bool submit_next(struct worker *worker)
     lend(worker, slot);
     status = worker->ops->submit(worker->sink, &slot->offer);
     if (status == LEAT_OK) {
-        slot->attempt++;
+        if (slot->attempt++ == 0 && slot->last_part)
+            worker__since_commit(&worker->commit_to_submitted, slot->batch);
         worker->lent++;
         worker->next++;
         worker__count(&worker->counters.batches, 1);

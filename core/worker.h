@@ -25,6 +25,7 @@
 #include "encode.h"
 #include "histogram.h"
 #include "journal.h"
+#include "plugin_metrics.h"
 #include "route.h"
 
 #define WORKER_SLOTS 1024u      /* a power of two */
@@ -122,7 +123,10 @@ struct worker {
     struct worker_counters counters;
     struct histogram queued;    /* from the publishing of a batch to each of its parts encoded */
     struct histogram delivered; /* from there to durable */
-    struct histogram commit_to_durable;
+    /* From the commit of a batch's last change until the batch left the queue, was encoded, was
+     * lent, was durable: once a batch each. */
+    struct histogram commit_to_queued, commit_to_encoded, commit_to_submitted, commit_to_durable;
+    struct plugin_metrics metrics;
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
 };
 

@@ -253,6 +253,7 @@ static bool next_batch(struct worker *worker)
             worker__give_back(worker, batch);
             continue;
         }
+        worker__since_commit(&worker->commit_to_queued, batch);
         worker->cutting = batch;
         worker->cut_at = batch->writer.first;
         worker->cut_left = batch->writer.change_count;
@@ -371,8 +372,10 @@ bool worker__encode_next(struct worker *worker)
         }
         slot->batch = worker->cutting;
         slot->last_part = worker->cut_at == NULL;
-        if (slot->last_part)
+        if (slot->last_part) {
             worker->cutting = NULL;
+            worker__since_commit(&worker->commit_to_encoded, slot->batch);
+        }
         slot->encoded_ns = clock_now_ns(worker->clock);
         histogram_add(&worker->queued, (slot->encoded_ns - slot->batch->published_ns) / 1000);
         worker__slot_set(slot, SLOT_READY, memory_order_relaxed);

@@ -32,6 +32,9 @@ static inline const leat_record *worker__record(const struct slot *slot, uint32_
     return (const leat_record *)(const void *)(slot->records + (size_t)index * sizeof(leat_record));
 }
 
+/* Adds how long ago the batch's last change was committed; one that has no time adds nothing. */
+void worker__since_commit(struct histogram *histogram, const struct batch *batch);
+
 /* Makes one more part out of the batch that is being cut, or the next one; false: there is nothing
  * to encode, or no memory or slot now. */
 bool worker__encode_next(struct worker *worker);

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* [any] The plugin gives a batch back. */
 void worker__batch_done(const leat_host *host, uint64_t token, const leat_result *result)
@@ -107,17 +108,23 @@ static void take_result(struct worker *worker, struct slot *slot)
     worker__enter(worker, WORKER_RECOVERING);
 }
 
-/* How long a part took to become durable, and with its last part the batch. */
-static void measure(struct worker *worker, const struct slot *slot)
+void worker__since_commit(struct histogram *histogram, const struct batch *batch)
 {
     struct timespec wall;
 
-    histogram_add(&worker->delivered, (clock_now_ns(worker->clock) - slot->encoded_ns) / 1000);
-    if (!slot->last_part || slot->batch->last_commit_us == 0)
+    if (batch->last_commit_us == 0)
         return;
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    histogram_add(&worker->commit_to_durable, (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 -
-                                                  slot->batch->last_commit_us);
+    histogram_add(histogram, (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 -
+                                 batch->last_commit_us);
+}
+
+/* How long a part took to become durable, and with its last part the batch. */
+static void measure(struct worker *worker, const struct slot *slot)
+{
+    histogram_add(&worker->delivered, (clock_now_ns(worker->clock) - slot->encoded_ns) / 1000);
+    if (slot->last_part)
+        worker__since_commit(&worker->commit_to_durable, slot->batch);
 }
 
 /* Finished slots leave at the head: their memory comes back, and a whole batch goes home. */

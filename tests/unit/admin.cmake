@@ -4,8 +4,9 @@ pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 leat_add_test(admin SOURCES ${CMAKE_CURRENT_LIST_DIR}/admin/test_admin.c
   LIBS leat_core PkgConfig::MICROHTTPD)
 set_tests_properties(admin PROPERTIES LABELS threads)
+leat_add_test(figures SOURCES ${CMAKE_CURRENT_LIST_DIR}/admin/test_figures.c LIBS leat_core)
 foreach(case answers not_ready recovers malformed half_open trickle secrets sockets commands drain
-        status_command systemd page)
+        status_command systemd page metrics log_lines)
   add_test(NAME admin_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_LIST_DIR}/admin/run.py"
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
   set_tests_properties(admin_${case} PROPERTIES LABELS threads TIMEOUT 120)

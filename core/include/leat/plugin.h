@@ -460,6 +460,30 @@ typedef struct leat_guard { /* growing; static */
     leat_status (*drop_sink)(const leat_host *, const char *why, char *name, size_t name_size);
 } leat_guard;
 
+/* An extension of the host: figures of an instance's own, shown in /status and in /metrics, as
+ * leat_sink_NAME or leat_source_NAME with the labels pipeline, sink and the metric's own. */
+#define LEAT_EXTENSION_METRICS "leat.metrics/1"
+
+enum { LEAT_METRIC_COUNTER = 1, LEAT_METRIC_GAUGE };
+
+/* The name of one that several plugins give, as seconds since 1970; its label "certificate" says
+ * which: server, client, ca. */
+#define LEAT_METRIC_CERTIFICATE "tls_certificate_expiry_timestamp_seconds"
+#define LEAT_METRIC_CERTIFICATE_HELP "When a certificate in use ends, in seconds since 1970."
+
+typedef struct leat_metrics { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [main] in create, or [worker].  A number for set; the same one for the same name and label
+     * again; -1: no room, or a wrong name: a-z, 0-9 and _, with units of Prometheus (_seconds,
+     * _bytes), and a counter, only a counter, ends in _total.  At most one label, of a-z, 0-9 and
+     * _, or NULL.  All texts static. */
+    int32_t (*declare)(const leat_host *, uint32_t kind, const char *name, const char *label,
+                       const char *label_value, const char *help);
+    /* [any] Never called: not shown.  A counter is set to its new total. */
+    void (*set)(const leat_host *, int32_t metric, double value);
+} leat_metrics;
+
 /* An extension of the host of a debug build: named stages at which a test makes the daemon die. */
 #define LEAT_EXTENSION_STAGES "leat.stage/1"
 

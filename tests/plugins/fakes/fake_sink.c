@@ -23,7 +23,7 @@ static const char *const modes[] = {"ok",    "slow",  "fail",   "down",   "out_o
 
 struct options {
     const char *log;
-    int64_t mode, every, lent, delay_us, hold;
+    int64_t mode, every, lent, delay_us, hold, certificate;
     bool holds;
 };
 
@@ -51,6 +51,8 @@ struct leat_sink {
     leat_identity last;         /* under lock */
     bool any;
     uint32_t polls;
+    const leat_metrics *metrics; /* the host's; NULL: it has none */
+    int32_t given_back;          /* a metric: batches given back */
 };
 
 static void record_durable(leat_sink *sink, const leat_batch *batch, uint32_t count)
@@ -83,6 +85,8 @@ static void give_back(leat_sink *sink, uint32_t index, leat_status status, uint3
             (sink->count - index - 1) * sizeof *sink->lent);
     sink->count--;
     sink->done++;
+    if (sink->metrics)
+        sink->metrics->set(sink->host, sink->given_back, (double)sink->done);
     sink->host->batch_done(sink->host, lent.token, &result);
     if (sink->options->mode == TWICE && sink->done % (uint64_t)sink->options->every == 0)
         sink->host->batch_done(sink->host, lent.token, &result);
@@ -144,6 +148,22 @@ static void *answers(void *argument)
     return NULL;
 }
 
+static void declare_metrics(leat_sink *sink)
+{
+    const leat_host *host = sink->host;
+    int32_t certificate;
+
+    sink->metrics = host->extension ? host->extension(host, LEAT_EXTENSION_METRICS) : NULL;
+    if (!sink->metrics)
+        return;
+    sink->given_back = sink->metrics->declare(host, LEAT_METRIC_COUNTER, "fake_given_back_total",
+                                              NULL, NULL, "Batches that the fake gave back.");
+    certificate = sink->metrics->declare(host, LEAT_METRIC_GAUGE, LEAT_METRIC_CERTIFICATE,
+                                         "certificate", "server", LEAT_METRIC_CERTIFICATE_HELP);
+    if (sink->options->certificate > 0)
+        sink->metrics->set(host, certificate, (double)sink->options->certificate);
+}
+
 static leat_status fake_create(const leat_host *host, const void *config, leat_sink **out,
                                leat_error *error)
 {
@@ -156,6 +176,7 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     sink->options = config;
     (void)pthread_mutex_init(&sink->lock, NULL);
     (void)pthread_cond_init(&sink->moved, NULL);
+    declare_metrics(sink);
     sink->log = fopen(sink->options->log, "a");
     if (!sink->log)
         (void)snprintf(error->text, sizeof error->text, "cannot open %s", sink->options->log);
@@ -307,6 +328,8 @@ static const leat_option options[] = {
                     "microseconds before each answer"),
     LEAT_OPTION_DURATION("hold", struct options, hold, "0ms", 0, 600000, 0,
                          "how much later than accepted it is durable"),
+    LEAT_OPTION_INT("certificate", struct options, certificate, "0", 0, INT64_MAX, 0,
+                    "the end of the certificate that it claims to have, in seconds since 1970"),
     LEAT_OPTION_BOOL("holds", struct options, holds, "true", 0, "say what it holds when it starts"),
 };
 

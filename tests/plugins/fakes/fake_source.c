@@ -12,11 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct options {
     int64_t transactions, rows, size, burst;
-    bool end;
+    bool end, timed;
 };
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 struct leat_source {
     const leat_host *host;
@@ -102,7 +111,7 @@ static leat_status make_change(leat_source *source, leat_error *error)
         *transaction = (leat_transaction){.size = sizeof *transaction,
                                           .xid = (uint32_t)source->tx + 1,
                                           .position = position_of(source->tx),
-                                          .commit_us = source->tx};
+                                          .commit_us = source->options->timed ? now_us() : source->tx};
         source->transaction = transaction;
     }
     change = leat_writer_append(writer);
@@ -216,6 +225,7 @@ static const leat_option options[] = {
     LEAT_OPTION_INT("transactions", struct options, transactions, "10", 1, 1000000000, 0,
                     "how many transactions the stream has"),
     LEAT_OPTION_INT("rows", struct options, rows, "10", 1, 1000000000, 0, "changes in each"),
+    LEAT_OPTION_BOOL("timed", struct options, timed, "false", 0, "commits have the time of the clock"),
     LEAT_OPTION_SIZE("size", struct options, size, "100", 0, 1073741824, 0, "bytes of text in a change"),
     LEAT_OPTION_INT("burst", struct options, burst, "1000", 1, 1000000000, 0,
                     "changes made in one poll at the most"),

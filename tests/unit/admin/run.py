@@ -175,7 +175,7 @@ def case_answers():
         if kind == "histogram" and name.startswith("leat_sink"):
             labels = '{pipeline="p",sink="a"'
             buckets = [v for (n, l), v in values.items() if n == name + "_bucket" and l.startswith(labels)]
-            assert buckets == sorted(buckets) and len(buckets) == 17, name
+            assert buckets == sorted(buckets) and len(buckets) == 19, name
             assert buckets[-1] == values[name + "_count", labels + "}"], name
     if shutil.which("promtool"):
         lint = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
@@ -434,6 +434,78 @@ def case_status_command():
     code, out, _ = leat("--socket", SOCKET)
     assert code == 1 and "NOT READY" in out, out
     stop(process)
+
+
+STAGES = [("leat_source_%s_latency_seconds", "p", ("received", "decoded", "confirmed")),
+          ("leat_sink_%s_latency_seconds", 'p",sink="a', ("queued", "encoded", "submitted", "durable"))]
+
+
+def case_metrics():
+    """Every stage of a batch's way is measured, tables and operations are counted, plugins' own figures are there, and
+    nobody who checks metrics has anything to say."""
+    process = serve([pipeline(sinks=[sink("a", certificate=4102444800), sink("b")], timed=True)], metrics={"tables": 1})
+    until("confirmed", lambda: status()["pipelines"][0]["sinks"][1]["records"] == 5000
+          and status()["pipelines"][0]["positions"]["unconfirmed_bytes"] == 0)
+    text = ask("/metrics")[1]
+    values, types = parse_metrics(text)
+    for name, labels, stages in STAGES:
+        for stage in stages:
+            count = values[name % stage + "_count", '{pipeline="%s"}' % labels]
+            assert count > 0, stage
+    source = status()["pipelines"][0]["source"]
+    assert sum(table["changes"] for table in source["tables"]) == 5000 == sum(source["operations"].values()), source
+    assert sum(value for (name, _), value in values.items() if name == "leat_table_changes_total") == 5000
+    assert sum(value for (name, _), value in values.items() if name == "leat_table_bytes_total") > 0
+    assert sum(value for (name, _), value in values.items() if name == "leat_source_operations_total") == 5000
+    ends = {labels: value for (name, labels), value in values.items()
+            if name == "leat_sink_tls_certificate_expiry_timestamp_seconds"}
+    assert ends == {'{pipeline="p",sink="a",certificate="server"}': 4102444800}, ends
+    given = [value for (name, _), value in values.items() if name == "leat_sink_fake_given_back_total"]
+    assert len(given) == 2 and all(value > 0 for value in given), given
+    assert types["leat_sink_fake_given_back_total"] == "counter"
+    assert {"name": "fake_given_back_total", "value": given[0]} in status()["pipelines"][0]["sinks"][0]["metrics"]
+    assert values["leat_pipeline_state", '{pipeline="p",state="running"}'] == 1
+    assert values["leat_sink_state", '{pipeline="p",sink="a",state="running"}'] == 1
+    for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_threads"):
+        assert values[name, None] > 0, name
+    assert values["leat_scrape_copy_seconds", None] < 0.1
+    if shutil.which("promtool"):
+        lint = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+        assert lint.returncode == 0 and not lint.stdout and not lint.stderr, lint.stdout + lint.stderr
+    else:
+        print("promtool is not there: its check is left out")
+    stop(process)
+
+
+def case_log_lines():
+    """Levels of components, by file and by command; figures in the log; repeats that nothing follows are told of; JSON."""
+    whole = {"level": "warn", "levels": {"a": "info", "core": "info"}, "metrics": "1s", "format": "json"}
+    process = start(config([pipeline(sinks=[sink("a"), sink("b", mode="fail", every=3)], transactions=20000, burst=5)],
+                           log=whole))
+    until("a beginning", has_begun)
+    assert status()["log_level"] == "warn" and status()["log_levels"] == {"a": "info", "core": "info"}
+    for query in ("component=p/b&level=error", "component=source&level=info"):
+        assert ask("/loglevel?" + query, "POST")[0] == 200, query
+    assert status()["log_levels"]["p/b"] == "error"
+    for query in ("component=nobody&level=info", "component=a", "level=default", "component=a&level=loud", ""):
+        assert ask("/loglevel?" + query, "POST")[0] in (400, 404), query
+    assert ask("/loglevel?component=p/b&level=default", "POST")[0] == 200
+    assert "p/b" not in status()["log_levels"]
+    seen = wait_for_line(process, '"instance":"source","state"')
+    seen += wait_for_line(process, "the same again")
+    seen += stop(process)
+    lines = [json.loads(line) for line in seen.splitlines()]
+    figures = [line for line in lines if line["message"] == "figures"]
+    assert {line.get("instance") for line in figures} == {None, "a", "source"}, figures
+    assert all(line["records"] >= 0 and line["state"] for line in figures if line.get("instance") == "a")
+    assert any(line["resident_bytes"] > 0 for line in figures if "instance" not in line)
+    again = [line for line in lines if line["message"] == "the same again"]
+    assert again[0]["instance"] == "b" and again[0]["repeats"] > 0 and again[0]["of"], again
+    for levels, words in (({"nobody": "info"}, "no component"), ({"a": "loud"}, "is no level")):
+        done = subprocess.run([LEAT, "check", "--offline", "-c", config([pipeline(sinks=[sink("a")])], name="bad.yaml",
+                                                                       log={"levels": levels})],
+                              capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 78 and words in done.stdout + done.stderr, done
 
 
 def case_systemd():
