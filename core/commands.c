@@ -11,11 +11,22 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int usage_error(const char *usage)
 {
     (void)fprintf(stderr, "%sleat: wrong usage; see above\n", usage);
     return EX_USAGE + 1;
+}
+
+void command_needs_config(const char *usage, const char *command)
+{
+    static const char installed[] = LEAT_CONFIG_FOLDER "/leat.yaml";
+
+    (void)fprintf(stderr, "%sleat: %s: -c FILE is missing", usage, command);
+    if (access(installed, F_OK) == 0)
+        (void)fprintf(stderr, "; try -c %s", installed);
+    (void)fprintf(stderr, "\n");
 }
 
 int command_parse(int argc, char **argv, unsigned takes, const char *usage,
@@ -57,8 +68,8 @@ int command_parse(int argc, char **argv, unsigned takes, const char *usage,
         return usage_error(usage);
     }
     if (!out->config) {
-        (void)fprintf(stderr, "leat: %s: -c FILE is missing\n", argv[0]);
-        return usage_error(usage);
+        command_needs_config(usage, argv[0]);
+        return EX_USAGE + 1;
     }
     return 0;
 }

@@ -13,6 +13,7 @@ int cmd_check(int argc, char **argv);
 int cmd_slot(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What the commands that read a configuration have in common. */
@@ -28,6 +29,9 @@ enum { TAKES_PIPELINE = 1, TAKES_JSON = 2, TAKES_OFFLINE = 4, TAKES_VERB = 8 };
 /* 0: go on; else the command ends with that code minus 1 (help: 1, usage: 65). */
 int command_parse(int argc, char **argv, unsigned takes, const char *usage,
                   struct command_line *out);
+
+/* Says that -c FILE is missing, and which file it may be. */
+void command_needs_config(const char *usage, const char *command);
 
 /* The pipelines that --pipeline leaves; false, with a message, when it names none. */
 bool command_selects(const struct command_line *line, const struct config_pipeline *pipeline);

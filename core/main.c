@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"run", cmd_run, "run what a configuration says, in the foreground"},
     {"check", cmd_check, "check a configuration and everything it names"},
     {"status", cmd_status, "show what a running daemon does"},
+    {"tail", cmd_tail, "show records as they pass, beside a running daemon"},
     {"slot", cmd_slot, "create, drop or show the replication slot"},
     {"setup", cmd_setup, "print the SQL that a database administrator has to run"},
     {"plugins", cmd_plugins, "list the installed plugins, or one plugin's options"},

@@ -88,7 +88,7 @@ static uint32_t ms_left(struct pipeline *pipeline)
 static leat_status source_begin(struct pipeline *pipeline, leat_error *error)
 {
     leat_pair facts[JOURNAL_FACTS_MAX];
-    leat_source_start start = {.size = sizeof start, .facts = facts};
+    leat_source_start start = {.size = sizeof start, .facts = facts, .watch = pipeline->watch};
 
     if (pipeline->was_known) {
         start.position = pipeline->known.position.value;
@@ -304,6 +304,7 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
     pipeline->config = setup->config;
     pipeline->clock = setup->clock;
     pipeline->control_bell = setup->control_bell;
+    pipeline->watch = setup->watch;
     (void)pthread_mutex_init(&pipeline->error_lock, NULL);
     note_init(&pipeline->source_note);
     note_init(&pipeline->record_note);

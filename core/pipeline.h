@@ -30,6 +30,7 @@ struct pipeline {
     struct journal journal;
     struct journal_entry known; /* of the state file at the start */
     bool was_known;
+    uint32_t watch; /* LEAT_WATCH_...: a view beside the daemon, see leat_source_start */
     pthread_t source_thread;
     pthread_t worker_threads[JOURNAL_SINKS_MAX];
     uint32_t worker_threads_started;
@@ -55,6 +56,7 @@ struct pipeline_setup {
     size_t memory_factor; /* how many pipelines share `memory` */
     uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
+    uint32_t watch; /* LEAT_WATCH_... */
     const struct journal_entry *known; /* NULL: no earlier run */
 };
 

@@ -121,8 +121,22 @@ static leat_status fail(leat_source *source, leat_error *error)
     return error->status;
 }
 
+/* A watcher's slot went with its connection: what follows would have a hole before it. */
+static void lose_watched(leat_source *source, const char *message, const char *why,
+                         const char *advice)
+{
+    leat_error error = {.size = sizeof error};
+    (void)fault_set(&error, LEAT_EFATAL, 69, "%s: %s%s%s", message, why, advice ? "; " : "",
+                    advice ? advice : "");
+    (void)fail(source, &error);
+}
+
 static void lose(leat_source *source, const char *message, const char *why, const char *advice)
 {
+    if (source->watch.on) {
+        lose_watched(source, message, why, advice);
+        return;
+    }
     int64_t delay_ms = wait_and_retry(source, source->options->reconnect_max_ms);
     const leat_field fields[] = {LEAT_F_STR("error", why), LEAT_F_INT("retry_ms", delay_ms),
                                  LEAT_F_STR("advice", advice)};
@@ -164,7 +178,10 @@ static leat_status ask(leat_source *source, enum question question)
     source->question = question;
     source->deadline_ns = now_of(source) + (question == ASK_CREATE ? CREATE_MS : ASK_MS) * MS;
     source->state = SOURCE_ASKING;
-    inquiry_ask(question, source->conn, source->options, source->start, source->sql);
+    if (question == ASK_CREATE && source->watch.on)
+        watch_ask(&source->watch, source->sql);
+    else
+        inquiry_ask(question, source->conn, source->options, source->start, source->sql);
     if (text_broken(source->sql) || !PQsendQuery(source->conn, source->sql->data))
         lose_connecting(source);
     return LEAT_OK;
@@ -448,6 +465,8 @@ static leat_status step_streaming(leat_source *source, int32_t max_wait_ms, leat
     if (source->options->release_after_ms == 0)
         return LEAT_OK;
     int64_t now = now_of(source);
+    if (source->watch.on && (sinks_stand_still(source, now) || server_waits(source, now)))
+        return fail(source, watch_too_slow(&source->watch, error));
     if (sinks_stand_still(source, now))
         release(source, "the sinks take nothing: connection released until they do");
     else if (server_waits(source, now))
@@ -526,6 +545,10 @@ static leat_status start(leat_source *source, const leat_source_start *begin, le
     (void)error;
     /* Naps of 100 us are worth nothing with the usual slack of 50 us. */
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
+    if (LEAT_HAS(begin, leat_source_start, watch) && begin->watch != LEAT_WATCH_NO) {
+        watch_begin(&source->watch, source->options, begin->watch, (uint64_t)now_of(source));
+        source->options = &source->watch.options;
+    }
     slot_recall(&source->memory, begin);
     source->durable.lsn = begin->position;
     source->retry_ns = now_of(source);
@@ -577,6 +600,8 @@ static leat_status stop(leat_source *source, uint32_t deadline_ms)
     int64_t limit_ms = deadline_ms < GOODBYE_MS ? deadline_ms : GOODBYE_MS;
     if (source->state == SOURCE_STREAMING)
         replication_finish(source, now_of(source) + limit_ms * MS);
+    else if (source->state == SOURCE_ASKING && source->watch.on)
+        watch_cancel(source->conn);
     close_connection(source);
     replication_end(source);
     catalog_close(source->catalog);
@@ -586,6 +611,7 @@ static leat_status stop(leat_source *source, uint32_t deadline_ms)
 
 const leat_source_ops source_ops = {
     .size = sizeof(leat_source_ops),
+    .caps = LEAT_SOURCE_WATCHES,
     .create = create,
     .start = start,
     .poll = poll_source,

@@ -13,6 +13,7 @@
 #include "pgoutput_options.h"
 #include "replication.h"
 #include "slot.h"
+#include "watch.h"
 
 /* What each state holds:              conn   stream   leaves to                                 */
 enum source_state {
@@ -29,6 +30,7 @@ struct leat_source {
     const leat_host *host;
     const struct pgoutput_options *options;
     const leat_reporting *reporting; /* of the host; NULL: it wants no reports */
+    struct watch watch;              /* of `leat tail`; its options are ours then */
     enum source_state state;
     PGconn *conn;
     short events;        /* CONNECTING: what poll(2) waits for             */

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_tail.c -- leat tail: shows records as they pass, beside a daemon that may run.  [main]
+ *
+ * It is a pipeline like the daemon's, whose only sink is the standard output and whose source
+ * watches (leat_source_start.watch).  The state directory is neither read nor locked, and the
+ * daemon's slot stays where it is.
+ */
+#include "commands.h"
+
+#include "encode.h"
+#include "exit_code.h"
+#include "log.h"
+#include "pipeline.h"
+#include "plugins.h"
+#include "suggest.h"
+#include "tail_output.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 3000 /* then it is said what is waited for */
+
+static const char usage[] =
+    "Usage: leat tail -c FILE [--pipeline NAME] [--table GLOB]... [--op OP]... [--count N]\n"
+    "                 [--from now|slot] [--route SINK] [--format json|msgpack]\n"
+    "Shows records as they pass, one a line, until Ctrl-C: without a sink, and without moving the\n"
+    "slot.  A temporary slot is used, which dies with the connection; a running daemon is not\n"
+    "disturbed.  --from slot begins where the pipeline's own slot stands: what is not confirmed "
+    "yet.\n"
+    "--table is SCHEMA.TABLE or TABLE with * and ? in it; --op a list of insert, update, delete,\n"
+    "truncate, message.  --route shows records as that sink gets them, each behind its route.\n";
+
+struct request {
+    const char *config, *pipeline, *route;
+    int format; /* enum encode_format; -1: not said */
+    uint32_t watch;
+    struct tail_filter filter;
+};
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static bool refuse(const char *what, const char *text, const char *best)
+{
+    (void)fprintf(stderr, "leat: tail: %s \"%s\"%s%s%s\n", what, text,
+                  best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
+    return false;
+}
+
+static bool read_one_op(const char *text, uint32_t *ops)
+{
+    struct suggestion best = {0};
+
+    for (uint32_t op = LEAT_INSERT; op <= LEAT_MESSAGE; op++) {
+        const char *name = encode_op_name(op);
+        if (strcmp(text, name) == 0) {
+            *ops |= 1u << op;
+            return true;
+        }
+        suggest_offer(&best, text, name);
+    }
+    return refuse("--op: no operation", text, best.word);
+}
+
+/* "insert,update": cut up in place. */
+static bool read_ops(char *text, uint32_t *ops)
+{
+    char *rest = NULL;
+
+    for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+        if (!read_one_op(word, ops))
+            return false;
+    return *ops != 0 || refuse("--op: no operation", text, NULL);
+}
+
+/* "SCHEMA.TABLE" is divided at its first dot; without one it is a table of any schema. */
+static bool read_table(char *text, struct tail_filter *filter)
+{
+    char *dot = strchr(text, '.');
+    struct tail_table *more =
+        realloc(filter->tables, (filter->table_count + 1) * sizeof *filter->tables);
+
+    if (!more)
+        return refuse("no memory for", text, NULL);
+    filter->tables = more;
+    if (dot)
+        *dot = '\0';
+    more[filter->table_count++] = (struct tail_table){dot ? text : "*", dot ? dot + 1 : text};
+    return true;
+}
+
+static bool read_count(const char *text, uint64_t *count)
+{
+    char *end;
+
+    errno = 0;
+    *count = strtoull(text, &end, 10);
+    return (errno == 0 && *end == '\0' && *text >= '0' && *text <= '9' && *count > 0) ||
+           refuse("--count: no number from 1 on", text, NULL);
+}
+
+static bool read_option(int option, struct request *out)
+{
+    switch (option) {
+    case 'c':
+        out->config = optarg;
+        return true;
+    case 'p':
+        out->pipeline = optarg;
+        return true;
+    case 'r':
+        out->route = optarg;
+        return true;
+    case 't':
+        return read_table(optarg, &out->filter);
+    case 'o':
+        return read_ops(optarg, &out->filter.ops);
+    case 'n':
+        return read_count(optarg, &out->filter.count);
+    case 'f':
+        out->format = strcmp(optarg, "json") == 0      ? ENCODE_JSON
+                      : strcmp(optarg, "msgpack") == 0 ? ENCODE_MSGPACK
+                                                       : -1;
+        return out->format >= 0 || refuse("--format: json or msgpack, not", optarg, NULL);
+    case 'b':
+        out->watch = strcmp(optarg, "now") == 0    ? LEAT_WATCH_NOW
+                     : strcmp(optarg, "slot") == 0 ? LEAT_WATCH_UNCONFIRMED
+                                                   : LEAT_WATCH_NO;
+        return out->watch != LEAT_WATCH_NO || refuse("--from: now or slot, not", optarg, NULL);
+    default:
+        return false;
+    }
+}
+
+/* 0: go on; else the exit code plus 1. */
+static int parse(int argc, char **argv, struct request *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"pipeline", required_argument, NULL, 'p'},
+        {"table", required_argument, NULL, 't'},  {"op", required_argument, NULL, 'o'},
+        {"count", required_argument, NULL, 'n'},  {"from", required_argument, NULL, 'b'},
+        {"route", required_argument, NULL, 'r'},  {"format", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "c:n:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(usage, stdout);
+            return EX_OK + 1;
+        }
+        if (!read_option(option, out)) {
+            if (option == '?')
+                (void)fputs(usage, stderr);
+            return EX_USAGE + 1;
+        }
+    }
+    if (optind == argc && out->config)
+        return 0;
+    if (optind < argc)
+        (void)fprintf(stderr, "%sleat: tail: unexpected \"%s\"\n", usage, argv[optind]);
+    else
+        command_needs_config(usage, argv[0]);
+    return EX_USAGE + 1;
+}
+
+/* ---- what is shown -------------------------------------------------------------------------- */
+
+static const struct config_pipeline *find_pipeline(const struct config *config, const char *name)
+{
+    for (size_t i = 0; name && i < config->pipeline_count; i++)
+        if (strcmp(config->pipelines[i].name, name) == 0)
+            return &config->pipelines[i];
+    if (!name && config->pipeline_count == 1)
+        return &config->pipelines[0];
+    if (name)
+        (void)fprintf(stderr, "leat: %s has no pipeline \"%s\"; it has", config->path, name);
+    else
+        (void)fprintf(stderr,
+                      "leat: %s has several pipelines: choose one with --pipeline:", config->path);
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        (void)fprintf(stderr, " %s", config->pipelines[i].name);
+    (void)fprintf(stderr, "\n");
+    return NULL;
+}
+
+static const struct config_sink *find_sink(const struct config_pipeline *pipeline, const char *name)
+{
+    for (size_t i = 0; i < pipeline->sink_count; i++)
+        if (strcmp(pipeline->sinks[i].name, name) == 0)
+            return &pipeline->sinks[i];
+    (void)fprintf(stderr, "leat: pipeline %s has no sink \"%s\"; it has", pipeline->name, name);
+    for (size_t i = 0; i < pipeline->sink_count; i++)
+        (void)fprintf(stderr, " %s", pipeline->sinks[i].name);
+    (void)fprintf(stderr, "\n");
+    return NULL;
+}
+
+/* One view: the pipeline as configured, but with one sink. */
+struct view {
+    struct config_pipeline pipeline;
+    struct config_sink sink;
+    struct tail_output output;
+    struct doorbell bell;
+    int signals;
+    bool begun, ending;
+};
+
+/* EX_OK, or what is wrong. */
+static int make_view(const struct request *request, const struct config_pipeline *pipeline,
+                     struct view *view)
+{
+    const struct config_sink *as = request->route ? find_sink(pipeline, request->route) : NULL;
+    const leat_route_rules *rules = as ? plugin_sink_ops(as->plugin)->route : NULL;
+
+    if (request->route && !as)
+        return EX_USAGE;
+    if (as && !rules) {
+        (void)fprintf(stderr, "leat: sink %s has no routes; leave --route out\n", as->name);
+        return EX_USAGE;
+    }
+    if (!(plugin_source_ops(pipeline->source)->caps & LEAT_SOURCE_WATCHES)) {
+        (void)fprintf(stderr, "leat: source plugin %s cannot be watched beside a daemon\n",
+                      plugin_name(pipeline->source));
+        return EX_CONFIG;
+    }
+    if (as)
+        view->sink = *as;
+    if (request->format >= 0)
+        view->sink.format = request->format;
+    view->output = (struct tail_output){
+        .fd = STDOUT_FILENO,
+        .binary = view->sink.format == ENCODE_MSGPACK,
+        .terminal = isatty(STDOUT_FILENO) != 0,
+        .routes = as != NULL,
+        .filter = &request->filter,
+        .bell = &view->bell,
+    };
+    if (view->output.binary && (view->output.terminal || view->output.routes)) {
+        (void)fprintf(stderr, "leat: tail: msgpack goes neither to a terminal nor behind routes; "
+                              "write --format json\n");
+        return EX_USAGE;
+    }
+    tail_output_init(&view->output, rules);
+    view->sink.name = "tail";
+    view->sink.plugin = &view->output.plugin;
+    view->sink.options = &view->output;
+    view->sink.templates = NULL;
+    view->sink.on_reject = CONFIG_REJECT_STOP;
+    view->sink.stall_warning_ms = 0; /* whoever reads may take their time */
+    view->pipeline = *pipeline;
+    view->pipeline.sinks = &view->sink;
+    view->pipeline.sink_count = 1;
+    return EX_OK;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static bool open_signals(struct view *view)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return false;
+    view->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return view->signals >= 0;
+}
+
+/* Nothing is kept: what was shown is recorded as soon as it is known. */
+static void record(struct view *view, struct pipeline *pipeline)
+{
+    struct journal_entry entry;
+    char lsn[32];
+
+    if (!journal_take(&pipeline->journal, true, &entry))
+        return;
+    journal_written(&pipeline->journal, &entry);
+    if (view->begun)
+        return;
+    view->begun = true;
+    lsn[encode_lsn(entry.position.value, lsn)] = '\0';
+    (void)fprintf(stderr, "leat: pipeline %s from %s on; Ctrl-C ends\n", view->pipeline.name, lsn);
+}
+
+static void begin_to_end(struct view *view, struct pipeline *pipeline)
+{
+    view->ending = true;
+    pipeline_ask_stop(pipeline, clock_now_ns(&clock_real));
+}
+
+static void take_signal(struct view *view, struct pipeline *pipeline)
+{
+    struct signalfd_siginfo info;
+
+    while (read(view->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (view->ending)
+            _exit(EX_OK); /* asked twice; the slot dies with the connection */
+        begin_to_end(view, pipeline);
+    }
+}
+
+static void say_what_is_waited_for(struct pipeline *pipeline)
+{
+    struct note_copy detail;
+
+    note_read(&pipeline->source.state_detail, &detail);
+    (void)fprintf(stderr, "leat: waiting for the server: %s\n",
+                  *detail.text ? detail.text
+                               : "it makes a slot once the transactions that run now have ended");
+}
+
+static void run(struct view *view, struct pipeline *pipeline)
+{
+    /* A reader that goes away is seen even while there is nothing to write. */
+    struct pollfd fds[] = {{.fd = view->signals, .events = POLLIN},
+                           {.fd = view->bell.fd, .events = POLLIN},
+                           {.fd = view->output.fd, .events = 0}};
+    bool waited = false;
+
+    while (pipeline_state(pipeline) != PIPELINE_ENDED) {
+        doorbell_arm(&view->bell);
+        record(view, pipeline);
+        if (pipeline_state(pipeline) != PIPELINE_ENDED) {
+            int ready = poll(fds, view->ending ? 2 : 3, view->begun || waited ? 1000 : PATIENCE_MS);
+            if (ready == 0 && !view->begun && !waited) {
+                say_what_is_waited_for(pipeline);
+                waited = true;
+            }
+        }
+        doorbell_disarm(&view->bell);
+        take_signal(view, pipeline);
+        if (!view->ending &&
+            (atomic_load(&view->output.ended) || fds[2].revents & (POLLERR | POLLHUP)))
+            begin_to_end(view, pipeline);
+    }
+    pipeline_join(pipeline);
+}
+
+static int end_of(const struct view *view, const struct pipeline *pipeline)
+{
+    if (atomic_load(&view->output.ended) == TAIL_BROKEN) {
+        (void)fprintf(stderr, "leat: cannot write to the standard output\n");
+        return EX_IOERR;
+    }
+    if (pipeline->error.status == LEAT_OK || view->ending)
+        return EX_OK;
+    (void)fprintf(stderr, "leat: pipeline %s: %s: %s\n", view->pipeline.name, pipeline->culprit,
+                  pipeline->error.text);
+    return exit_code_of(&pipeline->error);
+}
+
+static int show(const struct request *request, const struct config *config, struct view *view)
+{
+    leat_error error = {.size = sizeof error};
+    struct pipeline_setup setup = {
+        .config = &view->pipeline,
+        .clock = &clock_real,
+        .control_bell = &view->bell,
+        .memory = (size_t)config->memory / config->pipeline_count,
+        .memory_factor = config->pipeline_count,
+        .watch = request->watch,
+    };
+    struct pipeline *pipeline;
+    int exit_code;
+
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_ARENA_MAX, 2);
+    log_init(config);
+    log_set_level(LEAT_LOG_ERROR);
+    if (!doorbell_init(&view->bell) || !open_signals(view)) {
+        (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
+        return EX_OSERR;
+    }
+    pipeline = pipeline_create(&setup, &error);
+    if (pipeline && pipeline_start(pipeline, &error)) {
+        run(view, pipeline);
+        exit_code = end_of(view, pipeline);
+    } else {
+        (void)fprintf(stderr, "leat: %s\n", error.text);
+        exit_code = exit_code_of(&error);
+    }
+    pipeline_destroy(pipeline);
+    (void)close(view->signals);
+    doorbell_fini(&view->bell);
+    return exit_code;
+}
+
+int cmd_tail(int argc, char **argv)
+{
+    struct request request = {.format = -1, .watch = LEAT_WATCH_NOW};
+    struct view view = {.bell = {.fd = -1}, .signals = -1};
+    const struct config_pipeline *pipeline;
+    int exit_code = parse(argc, argv, &request) - 1;
+    struct config *config = exit_code < 0 ? config_load(request.config, stderr, &exit_code) : NULL;
+
+    if (config) {
+        pipeline = find_pipeline(config, request.pipeline);
+        exit_code = pipeline ? make_view(&request, pipeline, &view) : EX_USAGE;
+        if (exit_code == EX_OK)
+            exit_code = show(&request, config, &view);
+    }
+    config_destroy(config);
+    free(request.filter.tables);
+    return exit_code;
+}
