@@ -89,3 +89,12 @@ uint32_t plugin_metrics_read(struct plugin_metrics *metrics, struct plugin_metri
     }
     return kept;
 }
+
+double plugin_metrics_value(const struct plugin_metric_copy *metrics, uint32_t count,
+                            const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!metrics[i].label && strcmp(metrics[i].name, name) == 0)
+            return metrics[i].value;
+    return 0;
+}

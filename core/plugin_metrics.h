@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-#define PLUGIN_METRICS_MAX 48u
+#define PLUGIN_METRICS_MAX 64u
 
 struct plugin_metric {
     uint32_t kind;                   /* LEAT_METRIC_... */
@@ -44,5 +44,9 @@ struct plugin_metric_copy {
 
 /* [any] Those that were set; out has room for PLUGIN_METRICS_MAX. */
 uint32_t plugin_metrics_read(struct plugin_metrics *metrics, struct plugin_metric_copy *out);
+
+/* The value of one without a label; 0: it was not set. */
+double plugin_metrics_value(const struct plugin_metric_copy *metrics, uint32_t count,
+                            const char *name);
 
 #endif

@@ -52,6 +52,25 @@ void registry_begun(struct registry *registry)
     (void)pthread_mutex_unlock(&registry->lock);
 }
 
+static uint64_t load(_Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Does anything move while something waits? */
+static void watch(struct registry_rate *rate, struct pipeline *pipeline, int64_t now_ns)
+{
+    struct source_counters *counters = &pipeline->source.counters;
+    uint64_t progress = load(&counters->changes) + load(&counters->received) +
+                        load(&counters->durable) + load(&pipeline->journal.recorded);
+
+    for (size_t i = 0; i < pipeline->config->sink_count; i++)
+        progress += load(&pipeline->workers[i].counters.accepted);
+    if (progress != rate->progress || load(&counters->in_flight) == 0 || rate->moved_ns == 0)
+        rate->moved_ns = now_ns;
+    rate->progress = progress;
+}
+
 static void sample(struct registry_rate *rate, struct pipeline *pipeline, int64_t now_ns)
 {
     uint64_t changes =
@@ -73,8 +92,10 @@ void registry_tick(struct registry *registry)
     atomic_store_explicit(&registry->alive_ns, now_ns, memory_order_relaxed);
     (void)pthread_mutex_lock(&registry->lock);
     for (size_t i = 0; i < registry->config->pipeline_count; i++)
-        if (registry->pipelines[i])
+        if (registry->pipelines[i]) {
+            watch(&registry->rates[i], registry->pipelines[i], now_ns);
             sample(&registry->rates[i], registry->pipelines[i], now_ns);
+        }
     (void)pthread_mutex_unlock(&registry->lock);
 }
 

@@ -17,6 +17,8 @@ struct registry_rate { /* under lock: changes a second, over the last second or 
     int64_t at_ns;
     uint64_t changes;
     double changes_per_second;
+    uint64_t progress; /* the sum of all positions and counts that only grow */
+    int64_t moved_ns;  /* when it last grew, or nothing was waiting */
 };
 
 struct registry {

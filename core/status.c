@@ -105,6 +105,20 @@ static void take_source(struct pipeline *pipeline, int64_t now_us, struct status
     out->metric_count = plugin_metrics_read(&pipeline->source.metrics, out->metrics);
 }
 
+/* What the source knows of its origin counts for more than what has come from there. */
+static void take_lag(struct status_pipeline *out)
+{
+    double bytes = plugin_metrics_value(out->metrics, out->metric_count, "slot_lag_bytes");
+    double seconds = plugin_metrics_value(out->metrics, out->metric_count, "slot_lag_seconds");
+
+    out->lag_bytes = out->unconfirmed_bytes;
+    out->lag_ms = out->oldest_commit_ms;
+    if (bytes > (double)out->lag_bytes && bytes < 1e18)
+        out->lag_bytes = (uint64_t)bytes;
+    if (seconds * 1000 > (double)out->lag_ms && seconds < 1e12)
+        out->lag_ms = (int64_t)(seconds * 1000);
+}
+
 /* tables: room for all that the option allows, and one more. */
 static void take_pipeline(struct registry *registry, size_t index, int64_t now_us,
                           struct tally_copy *tables, struct status_pipeline *out)
@@ -127,7 +141,10 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     out->present = true;
     out->state = (int)pipeline_state(pipeline);
     out->changes_per_second = registry->rates[index].changes_per_second;
+    if (registry->rates[index].moved_ns > 0)
+        out->stuck_ms = (now_ns - registry->rates[index].moved_ns) / 1000000;
     take_source(pipeline, now_us, out);
+    take_lag(out);
     out->table_count =
         tally_read(&pipeline->source.tally, tables, (uint32_t)registry->config->metrics_tables);
     out->tables = tables;
@@ -284,9 +301,28 @@ static void sink_reason(const struct status_pipeline *pipeline, const struct sta
     }
 }
 
+/* The shortest stall_warning of its sinks; 0: it has none. */
+static int64_t stall_ms(const struct status_pipeline *pipeline)
+{
+    int64_t shortest_ms = 0;
+
+    for (size_t i = 0; i < pipeline->sink_count; i++)
+        if (shortest_ms == 0 || pipeline->sinks[i].stall_ms < shortest_ms)
+            shortest_ms = pipeline->sinks[i].stall_ms;
+    return shortest_ms;
+}
+
+static const char *lag_text(const struct status_pipeline *pipeline, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%llu bytes in %llu batches are not confirmed",
+                   (unsigned long long)pipeline->lag_bytes,
+                   (unsigned long long)pipeline->window_batches);
+    return text;
+}
+
 void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *out)
 {
-    char what[64];
+    char what[64], lag[96];
 
     if (!pipeline->present || pipeline->state == PIPELINE_ENDED)
         return;
@@ -303,6 +339,11 @@ void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *
         reason(out, pipeline->name, "positions cannot be recorded", pipeline->record_error.text);
     for (size_t i = 0; i < pipeline->sink_count; i++)
         sink_reason(pipeline, &pipeline->sinks[i], out);
+    if (stall_ms(pipeline) > 0 && pipeline->stuck_ms > stall_ms(pipeline)) {
+        (void)snprintf(what, sizeof what, "no progress for %lld s",
+                       (long long)(pipeline->stuck_ms / 1000));
+        reason(out, pipeline->name, what, lag_text(pipeline, lag, sizeof lag));
+    }
 }
 
 bool status_ready(const struct status *status, struct text_buffer *out)

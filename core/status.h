@@ -51,6 +51,10 @@ struct status_pipeline {
     uint64_t changes, batches, bytes, starved, begins;
     uint64_t received, durable, recorded, unconfirmed_bytes;
     uint64_t window_batches, pool_bytes, pool_used_bytes;
+    uint64_t
+        lag_bytes;    /* what is not confirmed, of what the origin has sent or, where known, has */
+    int64_t lag_ms;   /* likewise, in time */
+    int64_t stuck_ms; /* something is in flight, and nothing has moved for so long */
     int64_t oldest_commit_ms; /* age of the oldest transaction in flight; 0: nothing is */
     double changes_per_second;
     struct histogram_copy commit_to_received, commit_to_published, commit_to_confirmed;

@@ -231,11 +231,13 @@ static void put_pipeline(struct text_buffer *out, const struct status_pipeline *
         text_put_string(out, ",");
         put_lsn(out, "recorded", pipeline->recorded);
         text_print(out,
-                   ",\"unconfirmed_bytes\":%" PRIu64 ",\"oldest_commit_ms\":%" PRId64 "},"
+                   ",\"unconfirmed_bytes\":%" PRIu64 ",\"oldest_commit_ms\":%" PRId64
+                   ",\"lag_bytes\":%" PRIu64 ",\"lag_ms\":%" PRId64 ",\"stuck_ms\":%" PRId64 "},"
                    "\"window_batches\":%" PRIu64 ",\"pool_bytes\":%" PRIu64
                    ",\"pool_used_bytes\":%" PRIu64,
-                   pipeline->unconfirmed_bytes, pipeline->oldest_commit_ms,
-                   pipeline->window_batches, pipeline->pool_bytes, pipeline->pool_used_bytes);
+                   pipeline->unconfirmed_bytes, pipeline->oldest_commit_ms, pipeline->lag_bytes,
+                   pipeline->lag_ms, pipeline->stuck_ms, pipeline->window_batches,
+                   pipeline->pool_bytes, pipeline->pool_used_bytes);
     }
     text_put_string(out, ",\"sinks\":[");
     for (size_t i = 0; i < pipeline->sink_count; i++) {
