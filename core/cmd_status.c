@@ -4,38 +4,68 @@
  */
 #include "commands.h"
 
-#include "http_client.h"
+#include "admin_client.h"
 
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define DEFAULT_ADDRESS "unix:/run/leat/leat.sock"
-#define TIMEOUT_MS 5000
-#define WATCH_MS 1000
+#define EX_NOT_READY 1
 
 static const char usage[] =
-    "Usage: leat status [-c FILE | --socket PATH] [--json] [--watch]\n"
+    "Usage: leat status [-c FILE | --socket PATH] [--json] [--watch [SECONDS]]\n"
     "Asks the daemon that answers on the first address of http.listen in FILE, on the unix socket\n"
     "PATH, or on /run/leat/leat.sock.  Ends with 0 when it is ready, 1 when it is not, 69 when no\n"
-    "daemon answers.\n";
+    "daemon answers, 77 when it may not be asked.  --watch shows it again and again, until "
+    "Ctrl-C.\n";
 
 struct request {
     const char *config, *socket;
-    char address[512];
-    bool json, watch;
+    struct admin_client client;
+    bool json;
+    int watch_ms; /* 0: once */
 };
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static bool read_seconds(const char *text, int *out_ms)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (end == text || *end || !(seconds >= 0.1 && seconds <= 86400)) {
+        (void)fprintf(stderr, "leat: status: --watch: \"%s\" is not 0.1 to 86400 seconds\n", text);
+        return false;
+    }
+    *out_ms = (int)(seconds * 1000);
+    return true;
+}
+
+static bool read_option(int option, struct request *out)
+{
+    if (option == 'c')
+        out->config = optarg;
+    else if (option == 's')
+        out->socket = optarg;
+    else if (option == 'j')
+        out->json = true;
+    else if (option == 'w')
+        return read_seconds(optarg ? optarg : "1", &out->watch_ms);
+    return option != '?';
+}
 
 /* 0: go on; else the exit code plus 1. */
 static int parse(int argc, char **argv, struct request *out)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},         {"watch", no_argument, NULL, 'w'},
+        {"json", no_argument, NULL, 'j'},         {"watch", optional_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     int option;
 
@@ -45,16 +75,16 @@ static int parse(int argc, char **argv, struct request *out)
             (void)fputs(usage, stdout);
             return EX_OK + 1;
         }
-        if (option == '?') {
+        if (!read_option(option, out)) {
             (void)fputs(usage, stderr);
             return EX_USAGE + 1;
         }
-        if (option == 'c')
-            out->config = optarg;
-        else if (option == 's')
-            out->socket = optarg;
-        out->json = out->json || option == 'j';
-        out->watch = out->watch || option == 'w';
+    }
+    /* "--watch 5": an optional argument is written with a sign of equality, which nobody expects.
+     */
+    if (optind == argc - 1 && out->watch_ms && strspn(argv[optind], "0123456789.") > 0) {
+        if (!read_seconds(argv[optind++], &out->watch_ms))
+            return EX_USAGE + 1;
     }
     if (optind == argc && !(out->config && out->socket))
         return 0;
@@ -63,56 +93,102 @@ static int parse(int argc, char **argv, struct request *out)
     return EX_USAGE + 1;
 }
 
-/* 0, or the exit code plus 1. */
-static int find_address(struct request *request)
-{
-    struct config *config;
-    int exit_code = 0;
+/* ---- showing it ----------------------------------------------------------------------------- */
 
-    if (!request->config) {
-        (void)snprintf(request->address, sizeof request->address, "%s%s",
-                       request->socket ? "unix:" : "",
-                       request->socket ? request->socket : DEFAULT_ADDRESS);
-        return 0;
+/* On a terminal the new picture is written over the old one, line by line, so that it stands still.
+ */
+static void put_over(const char *text, size_t length)
+{
+    const char *end = text + length;
+
+    (void)fputs("\033[H", stdout);
+    while (text < end) {
+        const char *line = memchr(text, '\n', (size_t)(end - text));
+        size_t size = line ? (size_t)(line - text) : (size_t)(end - text);
+        (void)fwrite(text, 1, size, stdout);
+        (void)fputs("\033[K\n", stdout);
+        text += size + 1;
     }
-    config = config_load(request->config, stderr, &exit_code);
-    if (!config)
-        return exit_code + 1;
-    if (config->http_listen.count == 0) {
-        (void)fprintf(stderr, "leat: %s has http.listen: none, so nobody answers\n",
-                      request->config);
-        exit_code = EX_UNAVAILABLE + 1;
-    } else {
-        (void)snprintf(request->address, sizeof request->address, "%s",
-                       config->http_listen.items[0]);
-    }
-    config_destroy(config);
-    return exit_code;
+    (void)fputs("\033[J", stdout);
 }
 
-static int show(const struct request *request)
+static int is_ready(const struct request *request)
 {
-    struct text_buffer body = {0}, ready = {0};
+    struct text_buffer body = {0};
     const char *why = "";
-    int code = http_request(request->address, "GET", request->json ? "/status" : "/status.txt",
-                            TIMEOUT_MS, &body, &why);
+    int code = admin_client_ask(&request->client, "GET", "/readyz", &body, &why);
+
+    free(body.text);
+    return code == 200 ? EX_OK : EX_NOT_READY;
+}
+
+/* again: over what was shown before; what goes wrong stands there too. */
+static int show(const struct request *request, bool again)
+{
+    struct text_buffer body = {0};
+    const char *why = "";
+    const char *path = request->json ? "/status" : "/status.txt";
+    int code = admin_client_ask(&request->client, "GET", path, &body, &why);
+    bool over = request->watch_ms && !request->json && isatty(STDOUT_FILENO);
     int exit_code = EX_UNAVAILABLE;
 
     if (code == 200 && body.text) {
-        if (request->watch && isatty(STDOUT_FILENO))
-            (void)fputs("\033[H\033[2J", stdout);
-        (void)fwrite(body.text, 1, body.length, stdout);
-        (void)fflush(stdout);
-        exit_code =
-            http_request(request->address, "GET", "/readyz", TIMEOUT_MS, &ready, &why) == 200 ? 0
-                                                                                              : 1;
+        if (over)
+            put_over(body.text, body.length);
+        else
+            (void)fwrite(body.text, 1, body.length, stdout);
+        exit_code = is_ready(request);
+    } else if (again && over) {
+        char text[ADMIN_ADDRESS + 256];
+        int length = snprintf(text, sizeof text, "leat: nobody answers on %s: %s\n",
+                              request->client.address, code ? "not leat's answer" : why);
+        put_over(text, (size_t)length);
     } else if (code != 0) {
-        (void)fprintf(stderr, "leat: %s answers with %d\n", request->address, code);
+        (void)fprintf(stderr, "leat: %s answers with %d\n", request->client.address, code);
     } else {
-        (void)fprintf(stderr, "leat: no daemon answers on %s: %s\n", request->address, why);
+        exit_code = admin_client_silent(&request->client, why);
     }
+    (void)fflush(stdout);
     free(body.text);
-    free(ready.text);
+    return exit_code;
+}
+
+/* ---- watching ------------------------------------------------------------------------------- */
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* A daemon that goes away and comes back is what one watches for, at a terminal; whoever reads may
+ * go away, too. */
+static int watch(const struct request *request)
+{
+    struct pollfd fds[] = {{.fd = open_signals(), .events = POLLIN},
+                           {.fd = STDOUT_FILENO, .events = 0}};
+    bool terminal = isatty(STDOUT_FILENO) != 0;
+    int exit_code = show(request, false);
+
+    if (exit_code == EX_OK || exit_code == EX_NOT_READY) {
+        if (terminal && !request->json) {
+            (void)fputs("\033[H\033[2J\033[?25l", stdout); /* clear, hide the cursor */
+            exit_code = show(request, true);
+        }
+        while ((terminal || exit_code == EX_OK || exit_code == EX_NOT_READY) && !ferror(stdout)
+               && poll(fds, 2, request->watch_ms) == 0)
+            exit_code = show(request, true);
+        if (terminal && !request->json)
+            (void)fputs("\033[?25h", stdout);
+        (void)fflush(stdout);
+    }
+    (void)close(fds[0].fd);
     return exit_code;
 }
 
@@ -121,14 +197,10 @@ int cmd_status(int argc, char **argv)
     struct request request = {0};
     int exit_code = parse(argc, argv, &request);
 
-    if (exit_code == 0)
-        exit_code = find_address(&request);
     if (exit_code != 0)
         return exit_code - 1;
-    exit_code = show(&request);
-    while (request.watch && exit_code != EX_UNAVAILABLE && !ferror(stdout)) {
-        (void)poll(NULL, 0, WATCH_MS);
-        exit_code = show(&request);
-    }
-    return exit_code;
+    exit_code = admin_client_find(&request.client, request.config, request.socket, false);
+    if (exit_code != EX_OK)
+        return exit_code;
+    return request.watch_ms ? watch(&request) : show(&request, false);
 }

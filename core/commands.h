@@ -13,6 +13,7 @@ int cmd_check(int argc, char **argv);
 int cmd_slot(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_control(int argc, char **argv); /* argv[0]: pause, resume, drain, ... */
 int cmd_tail(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 

@@ -6,6 +6,7 @@
 
 #include "config_internal.h"
 #include "config_log.h"
+#include "config_places.h"
 #include "file_text.h"
 
 #include <errno.h>
@@ -59,12 +60,29 @@ static const char *wrong_address(const char *address)
     return NULL;
 }
 
+/* What depends on which daemon it is: see config_places.h. */
+static void set_places(const struct config_reader *reader, const struct tree_node *root,
+                       struct config *config)
+{
+    struct region *region = reader->options.region;
+    struct config_places places;
+    const char **listen = region_take(region, sizeof *listen);
+
+    config_places(config->path, &places);
+    config->http_written = tree_find(root, "http.listen") != NULL;
+    if (!tree_find(root, "state_directory"))
+        config->state_directory = region_text(region, places.state, strlen(places.state));
+    if (config->http_written)
+        return;
+    listen[0] = region_text(region, places.listen, strlen(places.listen));
+    config->http_listen = (leat_strings){listen, 1};
+}
+
 static void check_listen(const struct config_reader *reader, const struct tree_node *root,
                          struct config *config)
 {
     const struct tree_node *at = place(root, "http.listen");
     leat_strings *listen = &config->http_listen;
-    config->http_written = tree_find(root, "http.listen") != NULL;
     char quoted[PROBLEMS_QUOTE];
     if (listen->count == 1 && strcmp(listen->items[0], "none") == 0) {
         listen->count = 0;
@@ -132,6 +150,7 @@ void config_read(struct config_reader *reader, const char *text, size_t len, str
     config->path = path;
     if (root->kind != TREE_MAPPING)
         return;
+    set_places(reader, root, config);
     config->state_directory = config_path(reader, config->state_directory);
     check_listen(reader, root, config);
     *plugins = open_plugins(reader, root, config);
@@ -164,8 +183,8 @@ static bool judge_file(struct problems *problems, int fd, int *exit_code)
     return false;
 }
 
-static char *read_file(const char *path, struct region *region, struct problems *problems,
-                       size_t *len, int *exit_code)
+char *config__read_file(const char *path, struct region *region, struct problems *problems,
+                        size_t *len, int *exit_code)
 {
     char *text = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -184,7 +203,7 @@ static char *read_file(const char *path, struct region *region, struct problems 
 }
 
 /* The folder of a path, absolute and without links where it exists. */
-static const char *folder_of(const char *path, struct region *region)
+const char *config__folder_of(const char *path, struct region *region)
 {
     char real[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -202,10 +221,10 @@ struct config *config_load(const char *path, FILE *errors, int *exit_code)
     size_t len = 0;
     owner->region = region;
     *exit_code = EX_CONFIG;
-    struct config_reader reader = {{&owner->region, problems, folder_of(path, &owner->region)},
+    struct config_reader reader = {{&owner->region, problems, config__folder_of(path, &owner->region)},
                                    NULL};
     owner->config.path = region_text(&owner->region, path, strlen(path));
-    const char *text = read_file(path, &owner->region, problems, &len, exit_code);
+    const char *text = config__read_file(path, &owner->region, problems, &len, exit_code);
     if (text)
         config_read(&reader, text, len, &owner->config, &owner->plugins);
 

@@ -32,13 +32,20 @@ void config_read_routes(const struct config_reader *reader, const struct tree_no
 void config_check_route(const struct config_reader *reader, const struct tree_node *node,
                         const char *route, const leat_route_rules *rules);
 
+/* The file's text, after a look at who may write it.  NULL: reported, with the exit code. */
+char *config__read_file(const char *path, struct region *region, struct problems *problems,
+                        size_t *len, int *exit_code);
+
+/* The folder of a path, absolute and without links where it exists. */
+const char *config__folder_of(const char *path, struct region *region);
+
 /* A path as an absolute one: relative ones begin at the configuration's folder. */
 const char *config_path(const struct config_reader *reader, const char *path);
 
 /* True for [a-z0-9_-]{1,63}. */
 bool config_is_name(const char *name);
 
-/* The configuration's text, without the file.  `path` names it in problems. */
+/* The configuration's text, without the file.  config->path names it. */
 void config_read(struct config_reader *reader, const char *text, size_t len, struct config *config,
                  struct plugins **plugins);
 

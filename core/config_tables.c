@@ -37,7 +37,9 @@ _Static_assert(CONFIG_REJECT_STOP == 0 && CONFIG_REJECT_DEAD_LETTER == 1, "rejec
 static const leat_option top_rows[] = {
     LEAT_OPTION_STRING("state_directory", T, config.state_directory, "/var/lib/leat", 0,
                        "Where the positions are kept; the daemon locks it. "
-                       "A relative path begins at this file's folder."),
+                       "A relative path begins at this file's folder; without it "
+                       "systemd's $STATE_DIRECTORY is used, or /var/lib/leat/NAME for "
+                       "/etc/leat/NAME.yaml."),
     LEAT_OPTION_STRING("plugins", T, config.plugins, NULL, 0,
                        "The folder with the descriptions of the plugins. "
                        "A relative path begins at this file's folder; without it the folder that "
@@ -63,7 +65,8 @@ static const leat_option top_rows[] = {
                     "the table other."),
     LEAT_OPTION_STRINGS("http.listen", T, config.http_listen, "unix:/run/leat/leat.sock", 0,
                         "The admin endpoint, one address or a list: unix:/PATH or HOST:PORT; none "
-                        "for none."),
+                        "for none.  Without it leat.sock in systemd's $RUNTIME_DIRECTORY is used, "
+                        "or in /run/leat-NAME for /etc/leat/NAME.yaml."),
     OPTION_NODE_ROW("pipelines", T, pipelines, LEAT_OPT_REQUIRED,
                     "One source and its sinks each; a list."),
 };

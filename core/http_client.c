@@ -66,11 +66,12 @@ int http_request(const char *address, const char *method, const char *path, int 
 {
     struct text_buffer answer = {0};
     int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)timeout_ms * 1000000;
-    char request[256];
-    int code = 0, fd = listen_connect(address, timeout_ms);
+    char request[512];
+    int code = 0, failure = 0, fd = listen_connect(address, timeout_ms);
     int length =
         snprintf(request, sizeof request,
-                 "%s %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", method, path);
+                 "%s %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", method,
+                 path, strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
 
     *why = "the answer is not leat's";
     if (fd < 0) {
@@ -79,10 +80,13 @@ int http_request(const char *address, const char *method, const char *path, int 
     }
     if (length < 0 || (size_t)length >= sizeof request || !send_all(fd, request, (size_t)length) ||
         !read_all(fd, deadline_ns, &answer))
-        *why = strerror(errno);
+        failure = errno;
     else
         code = split(&answer, body);
+    if (failure != 0)
+        *why = strerror(failure);
     (void)close(fd);
     free(answer.text);
+    errno = failure;
     return code;
 }

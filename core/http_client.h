@@ -10,7 +10,7 @@
 #include "text_buffer.h"
 
 /* The status code, with the answer's body behind what is in `body`; 0: no answer, and `why` says
- * why (errno's text, or what was wrong). */
+ * why (errno's text; or what was wrong, with errno 0). */
 int http_request(const char *address, const char *method, const char *path, int timeout_ms,
                  struct text_buffer *body, const char **why);
 

@@ -50,3 +50,6 @@ if(TARGET leat AND TARGET plugin_pgoutput AND TARGET plugin_file AND TARGET plug
   add_test(NAME config_sample COMMAND "${CMAKE_COMMAND}" -DTOOL=$<TARGET_FILE:leat>
     -DSAMPLE=${PROJECT_SOURCE_DIR}/config.yaml -P "${dir}/sample.cmake")
 endif()
+
+# Compiled with a folder of its own for /etc/leat.
+leat_add_test(config_places SOURCES config/test_places.c)

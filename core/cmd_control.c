@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_control.c -- the commands to a running daemon: pause, resume, drain, drop, reload, loglevel,
+ * stop.  [main]  Each is one POST a pipeline or sink, through the unix socket.
+ */
+#include "commands.h"
+
+#include "admin_client.h"
+
+#include <getopt.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PAUSE_MS 200 /* between two looks at what is waited for */
+
+enum {
+    OF_PIPELINES = 1,
+    OF_SINKS = 2,
+    MUST_SINK = 4,
+    CAN_WAIT = 8,
+    CAN_GAP = 16,
+    TAKES_WORD = 32,
+    CAN_DROP = 64
+};
+
+struct verb {
+    const char *name;
+    unsigned takes;
+    const char *usage;
+};
+
+#define REACH "The daemon is the one of FILE, of the unix socket PATH, or on /run/leat/leat.sock.\n"
+
+static const struct verb verbs[] = {
+    {"pause", OF_PIPELINES | OF_SINKS,
+     "Usage: leat pause [-c FILE | --socket PATH] [--pipeline NAME] [--sink NAME] [--json]\n"
+     "Holds a pipeline, every pipeline, or one sink of it until leat resume; what waits stays in\n"
+     "PostgreSQL.\n" REACH},
+    {"resume", OF_PIPELINES | OF_SINKS | CAN_GAP,
+     "Usage: leat resume [-c FILE | --socket PATH] [--pipeline NAME] [--sink NAME] [--accept-gap]\n"
+     "                   [--json]\n"
+     "Goes on after leat pause.  A sink that was dropped comes back only where it misses nothing, "
+     "or\n"
+     "with --accept-gap.\n" REACH},
+    {"drain", OF_PIPELINES | CAN_WAIT,
+     "Usage: leat drain [-c FILE | --socket PATH] [--pipeline NAME] [--wait] [--json]\n"
+     "Finishes what is in flight, confirms it, and ends a pipeline, or every pipeline; the daemon\n"
+     "ends with the last one.  --wait comes back when that is done.\n" REACH},
+    {"drop", OF_PIPELINES | OF_SINKS | MUST_SINK,
+     "Usage: leat drop --sink NAME [-c FILE | --socket PATH] [--pipeline NAME] [--json]\n"
+     "Leaves a sink out, so that it holds the confirmation back no more.  Its position is kept; "
+     "leat\n"
+     "resume brings it back.\n" REACH},
+    {"reload", CAN_DROP,
+     "Usage: leat reload [-c FILE | --socket PATH] [--drop-removed] [--json]\n"
+     "The daemon reads its configuration anew, and restarts what changed.  A wrong one changes\n"
+     "nothing.  What is gone from it finishes what it has, or with --drop-removed is not waited "
+     "for.\n" REACH},
+    {"loglevel", TAKES_WORD,
+     "Usage: leat loglevel [error|warn|info|debug] [-c FILE | --socket PATH] [--json]\n"
+     "Sets the log level until the next start, or says what it is.\n" REACH},
+    {"stop", CAN_WAIT,
+     "Usage: leat stop [-c FILE | --socket PATH] [--wait] [--json]\n"
+     "Finishes what is in flight and ends the daemon, as SIGTERM does.  --wait comes back when it "
+     "has\n"
+     "ended.\n" REACH},
+};
+
+struct request {
+    const struct verb *verb;
+    const char *config, *socket, *pipeline, *sink, *word;
+    bool json, wait, accept_gap, drop_removed;
+    struct admin_client client;
+    struct region region;
+    bool any; /* an answer has been printed */
+};
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static int usage_error(const struct request *request, const char *what, const char *text)
+{
+    (void)fprintf(stderr, "%sleat: %s: %s%s%s\n", request->verb->usage, request->verb->name, what,
+                  text ? " " : "", text ? text : "");
+    return EX_USAGE + 1;
+}
+
+static bool is_name(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+    return length >= 1 && length <= 63 && !name[length];
+}
+
+/* 0: go on; else the exit code plus 1. */
+static int check_words(const struct request *request, unsigned given)
+{
+    unsigned takes = request->verb->takes;
+
+    if (given & OF_PIPELINES && !(takes & OF_PIPELINES))
+        return usage_error(request, "it is for the whole daemon, not for a pipeline", NULL);
+    if (given & OF_SINKS && !(takes & OF_SINKS))
+        return usage_error(request, "it is not for a sink", NULL);
+    if (takes & MUST_SINK && !request->sink)
+        return usage_error(request, "--sink NAME is missing", NULL);
+    if (request->wait && !(takes & CAN_WAIT))
+        return usage_error(request, "there is nothing to --wait for", NULL);
+    if (request->accept_gap && (!(takes & CAN_GAP) || !request->sink))
+        return usage_error(request, "--accept-gap is for leat resume --sink NAME", NULL);
+    if (request->drop_removed && !(takes & CAN_DROP))
+        return usage_error(request, "--drop-removed is for leat reload", NULL);
+    if (request->pipeline && !is_name(request->pipeline))
+        return usage_error(request, "no name of a pipeline:", request->pipeline);
+    if (request->sink && !is_name(request->sink))
+        return usage_error(request, "no name of a sink:", request->sink);
+    if (request->config && request->socket)
+        return usage_error(request, "either -c or --socket", NULL);
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct request *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},   {"socket", required_argument, NULL, 's'},
+        {"pipeline", required_argument, NULL, 'p'}, {"sink", required_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},           {"wait", no_argument, NULL, 'w'},
+        {"accept-gap", no_argument, NULL, 'g'},     {"drop-removed", no_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    unsigned given = 0;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(out->verb->usage, stdout);
+            return EX_OK + 1;
+        }
+        if (option == '?') {
+            (void)fputs(out->verb->usage, stderr);
+            return EX_USAGE + 1;
+        }
+        given |= option == 'p' ? (unsigned)OF_PIPELINES : option == 'i' ? (unsigned)OF_SINKS : 0u;
+        out->config = option == 'c' ? optarg : out->config;
+        out->socket = option == 's' ? optarg : out->socket;
+        out->pipeline = option == 'p' ? optarg : out->pipeline;
+        out->sink = option == 'i' ? optarg : out->sink;
+        out->json = out->json || option == 'j';
+        out->wait = out->wait || option == 'w';
+        out->accept_gap = out->accept_gap || option == 'g';
+        out->drop_removed = out->drop_removed || option == 'd';
+    }
+    if (optind < argc && out->verb->takes & TAKES_WORD)
+        out->word = argv[optind++];
+    if (optind < argc)
+        return usage_error(out, "unexpected", argv[optind]);
+    return check_words(out, given);
+}
+
+/* ---- one POST ------------------------------------------------------------------------------- */
+
+/* Of an answer that is no success. */
+static int exit_code_of_answer(const struct request *request, int code)
+{
+    if (strcmp(request->verb->name, "reload") == 0 && (code == 400 || code == 409 || code == 422))
+        return EX_CONFIG;
+    switch (code) {
+    case 400:
+    case 404:
+        return EX_USAGE;
+    case 403:
+    case 405:
+        return EX_NOPERM;
+    case 409: /* it would lose something, or is in no state for that */
+        return request->sink ? EX_DATAERR : EX_UNAVAILABLE;
+    default:
+        return code >= 500 && code != 503 ? EX_SOFTWARE : EX_UNAVAILABLE;
+    }
+}
+
+static void print_plain(FILE *out, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        (void)fputc(*c < 0x20 && *c != '\n' ? '?' : *c, out);
+}
+
+static const char *word_for(const struct request *request)
+{
+    return strcmp(request->verb->name, "stop") == 0 ? "stopping" : request->verb->name;
+}
+
+/* What was done, in a line; `of`: the pipeline, or "". */
+static void say_done(struct request *request, const char *of, const struct tree_node *answer)
+{
+    const char *message = admin_client_text(answer, "message");
+    const char *state = admin_client_text(answer, "state");
+
+    if (!*message)
+        message = *state ? state : word_for(request);
+    (void)printf("%s%s%s%s", of, *of && request->sink ? "/" : "",
+                 *of && request->sink ? request->sink : "", *of ? ": " : "");
+    print_plain(stdout, message);
+    (void)printf("\n");
+}
+
+static void say_refused(const struct request *request, const char *of,
+                        const struct tree_node *answer, const char *body, int code)
+{
+    const char *error = admin_client_text(answer, "error");
+    char text[2048];
+
+    (void)snprintf(text, sizeof text, "%s", *error ? error : body ? body : "");
+    for (size_t length = strlen(text); length > 0 && text[length - 1] == '\n';)
+        text[--length] = '\0';
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "leat: %s%s%s%s%s: ", request->verb->name, *of ? " " : "", of,
+                  request->sink ? "/" : "", request->sink ? request->sink : "");
+    print_plain(stderr, *text ? text : "refused");
+    (void)fprintf(stderr, "%s\n", code == 404 && !*error ? " (an older daemon?)" : "");
+}
+
+static void print_json(struct request *request, const struct text_buffer *body, int code)
+{
+    size_t length = body->text ? body->length : 0;
+
+    while (length > 0 && body->text[length - 1] == '\n')
+        length--;
+    (void)printf("%s", request->any ? ",\n " : "[");
+    if (length > 0 && body->text[0] == '{')
+        (void)fwrite(body->text, 1, length, stdout);
+    else
+        (void)printf("{\"ok\":%s}", code / 100 == 2 ? "true" : "false");
+    request->any = true;
+}
+
+/* of: the pipeline's name, "" for the daemon. */
+static int post(struct request *request, const char *of, const char *path)
+{
+    struct text_buffer body = {0};
+    const char *why = "";
+    int code = admin_client_ask(&request->client, "POST", path, &body, &why);
+    const struct tree_node *answer =
+        body.text && body.text[0] == '{'
+            ? admin_client_parse(body.text, body.length, &request->region)
+            : NULL;
+    int exit_code = EX_OK;
+
+    if (code == 0) {
+        exit_code = admin_client_silent(&request->client, why);
+    } else {
+        if (request->json)
+            print_json(request, &body, code);
+        if (code / 100 != 2) {
+            exit_code = exit_code_of_answer(request, code);
+            say_refused(request, of, answer, body.text, code);
+        } else if (!request->json) {
+            say_done(request, of, answer);
+        }
+    }
+    free(body.text);
+    return exit_code;
+}
+
+/* ---- pipelines and sinks -------------------------------------------------------------------- */
+
+static bool has_sink(const struct tree_node *pipeline, const char *sink)
+{
+    const struct tree_node *sinks = tree_find(pipeline, "sinks");
+
+    for (const struct tree_node *at = sinks ? sinks->first : NULL; at; at = at->next)
+        if (strcmp(admin_client_text(at, "name"), sink) == 0)
+            return true;
+    return false;
+}
+
+static bool is_meant(const struct request *request, const struct tree_node *pipeline)
+{
+    return (!request->pipeline ||
+            strcmp(admin_client_text(pipeline, "name"), request->pipeline) == 0) &&
+           (!request->sink || has_sink(pipeline, request->sink));
+}
+
+/* Says what there is instead. */
+static int nothing_is_meant(const struct request *request, const struct tree_node *pipelines,
+                            bool several)
+{
+    if (several)
+        (void)fprintf(stderr, "leat: several pipelines have a sink \"%s\": choose with --pipeline:",
+                      request->sink);
+    else
+        (void)fprintf(stderr, "leat: the daemon has no %s \"%s\"%s%s; it has:",
+                      request->sink ? "sink" : "pipeline",
+                      request->sink ? request->sink : request->pipeline,
+                      request->sink && request->pipeline ? " in pipeline " : "",
+                      request->sink && request->pipeline ? request->pipeline : "");
+    for (const struct tree_node *at = pipelines ? pipelines->first : NULL; at; at = at->next) {
+        const struct tree_node *sinks = tree_find(at, "sinks");
+        (void)fprintf(stderr, " %s", admin_client_text(at, "name"));
+        for (const struct tree_node *sink = request->sink && sinks ? sinks->first : NULL; sink;
+             sink = sink->next)
+            (void)fprintf(stderr, "%s%s", sink == sinks->first ? "/" : ",",
+                          admin_client_text(sink, "name"));
+    }
+    (void)fprintf(stderr, "\n");
+    return EX_USAGE;
+}
+
+static int for_each(struct request *request, const struct tree_node *pipelines)
+{
+    size_t count = 0;
+    int exit_code = EX_OK;
+
+    for (const struct tree_node *at = pipelines ? pipelines->first : NULL; at; at = at->next)
+        count += is_meant(request, at);
+    if (count == 0 || (request->sink && count > 1))
+        return nothing_is_meant(request, pipelines, count > 1);
+    for (const struct tree_node *at = pipelines->first; at; at = at->next) {
+        const char *name = admin_client_text(at, "name");
+        char path[256];
+        int end;
+        if (!is_meant(request, at) || !is_name(name))
+            continue;
+        (void)snprintf(path, sizeof path, "/pipelines/%s%s%s/%s%s", name,
+                       request->sink ? "/sinks/" : "", request->sink ? request->sink : "",
+                       request->verb->name, request->accept_gap ? "?accept_gap=true" : "");
+        end = post(request, name, path);
+        if (exit_code == EX_OK)
+            exit_code = end;
+    }
+    return exit_code;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+/* The process ends: an event, where the kernel and the rights allow to wait for it. */
+static void wait_for_process(const char *pid_text)
+{
+    long pid = strtol(pid_text, NULL, 10);
+    int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+    if (fd < 0)
+        return;
+    (void)poll(&poller, 1, -1);
+    (void)close(fd);
+}
+
+/* True when no pipeline that was meant lives any more. */
+static bool is_drained(const struct request *request)
+{
+    struct region region = {0};
+    int exit_code;
+    const struct tree_node *status =
+        admin_client_status(&request->client, &region, NULL, &exit_code);
+    const struct tree_node *pipelines = status ? tree_find(status, "pipelines") : NULL;
+    bool done = true;
+
+    for (const struct tree_node *at = pipelines ? pipelines->first : NULL; at; at = at->next)
+        if (is_meant(request, at) && strcmp(admin_client_text(at, "state"), "ended") != 0)
+            done = false;
+    region_fini(&region);
+    return done;
+}
+
+static void wait_until_done(const struct request *request, const char *pid)
+{
+    if (strcmp(request->verb->name, "stop") == 0)
+        wait_for_process(pid);
+    else
+        while (!is_drained(request))
+            (void)poll(NULL, 0, PAUSE_MS);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static int level(struct request *request, const struct tree_node *status)
+{
+    char path[64];
+
+    if (!request->word) {
+        (void)printf(request->json ? "[{\"level\":\"%s\"}" : "%s\n",
+                     admin_client_text(status, "log_level"));
+        request->any = true;
+        return EX_OK;
+    }
+    if (strcmp(request->word, "error") != 0 && strcmp(request->word, "warn") != 0 &&
+        strcmp(request->word, "info") != 0 && strcmp(request->word, "debug") != 0)
+        return usage_error(request, "error, warn, info or debug, not", request->word) - 1;
+    (void)snprintf(path, sizeof path, "/loglevel?level=%s", request->word);
+    return post(request, "", path);
+}
+
+static int obey(struct request *request)
+{
+    int exit_code;
+    const struct tree_node *status =
+        admin_client_status(&request->client, &request->region, stderr, &exit_code);
+
+    if (!status)
+        return exit_code;
+    if (request->verb->takes & OF_PIPELINES)
+        exit_code = for_each(request, tree_find(status, "pipelines"));
+    else if (request->verb->takes & TAKES_WORD)
+        exit_code = level(request, status);
+    else
+        exit_code = post(request, "",
+                         strcmp(request->verb->name, "stop") == 0 ? "/shutdown"
+                         : request->drop_removed                  ? "/reload?drop_removed=true"
+                                                                  : "/reload");
+    if (exit_code == EX_OK && request->wait)
+        wait_until_done(request, admin_client_text(status, "pid"));
+    if (request->json && request->any)
+        (void)printf("]\n");
+    return exit_code;
+}
+
+int cmd_control(int argc, char **argv)
+{
+    struct request request = {.verb = verbs};
+    int exit_code;
+
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, argv[0]) == 0)
+            request.verb = &verbs[i];
+    exit_code = parse(argc, argv, &request);
+    if (exit_code != 0)
+        return exit_code - 1;
+    exit_code = admin_client_find(&request.client, request.config, request.socket, true);
+    if (exit_code == EX_OK)
+        exit_code = obey(&request);
+    region_fini(&request.region);
+    return exit_code;
+}
