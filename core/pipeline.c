@@ -226,6 +226,18 @@ static void begin_journal(struct pipeline *pipeline)
     pipeline->source.window.durable.value = entry->position.value;
 }
 
+/* What a plugin returns is its answer; error->status need not repeat it, and its text may be empty. */
+static bool is_made(leat_status status, leat_error *error)
+{
+    if (status == LEAT_OK)
+        return true;
+    error->status = status;
+    if (!error->text[0])
+        (void)snprintf(error->text, sizeof error->text, "the plugin's create failed with %d and no reason",
+                       (int)status);
+    return false;
+}
+
 static bool create_source(struct pipeline *pipeline, const struct pipeline_setup *setup,
                           size_t share, size_t factor, leat_error *error)
 {
@@ -256,9 +268,9 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
         return false;
     }
     pipeline->source.config = config;
-    return source.ops->create(&pipeline->source.host, config->source_options,
-                              &pipeline->source.source, error)
-           == LEAT_OK;
+    return is_made(source.ops->create(&pipeline->source.host, config->source_options,
+                                      &pipeline->source.source, error),
+                   error);
 }
 
 static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup *setup, size_t index,
@@ -283,7 +295,8 @@ static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup
     };
 
     return worker_init(worker, &worker_setup, error)
-           && worker->ops->create(&worker->host, config->options, &worker->sink, error) == LEAT_OK;
+           && is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error),
+                      error);
 }
 
 struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error)

@@ -59,7 +59,10 @@ static const char *check_preamble(const leat_plugin *theirs,
     if (theirs->size < PLUGIN_SIZE_MIN)
         (void)snprintf(why, why_size, "leat_plugin_v1 has %u bytes, expected at least %zu",
                        theirs->size, PLUGIN_SIZE_MIN);
-    else if (theirs->kind != description->kind)
+    else if (!description && theirs->kind != LEAT_KIND_SINK && theirs->kind != LEAT_KIND_SOURCE)
+        (void)snprintf(why, why_size, "a plugin of kind %u, expected %d (sink) or %d (source)",
+                       theirs->kind, LEAT_KIND_SINK, LEAT_KIND_SOURCE);
+    else if (description && theirs->kind != description->kind)
         (void)snprintf(why, why_size, "a plugin of kind %u (%s), expected a %s as %s says",
                        theirs->kind, plugin_kind_name(theirs->kind),
                        plugin_kind_name(description->kind), description->path);
@@ -72,9 +75,11 @@ static const char *check_texts(const leat_plugin *mine,
                                const struct plugin_description *description, char *why,
                                size_t why_size)
 {
-    if (!mine->name || strcmp(mine->name, description->name) != 0)
+    if (!mine->name || !*mine->name)
+        (void)snprintf(why, why_size, "no name, expected one");
+    else if (description && strcmp(mine->name, description->name) != 0)
         (void)snprintf(why, why_size, "a plugin named \"%s\", expected \"%s\" as %s says",
-                       mine->name ? mine->name : "", description->name, description->path);
+                       mine->name, description->name, description->path);
     else if (!mine->version || !*mine->version)
         (void)snprintf(why, why_size, "no version, expected one");
     else if (!mine->ops)

@@ -159,11 +159,11 @@ static int group(struct leat_sink *sink, struct pending *pending)
     return 0;
 }
 
-static bool out_of_order(struct leat_sink *sink, const struct pending *pending)
+static bool out_of_order(struct leat_sink *sink, const leat_batch *batch)
 {
     if (!sink->resume.set)
         return false;
-    leat_identity first = leat_batch_at(pending->batch, 0)->identity;
+    leat_identity first = leat_batch_at(batch, 0)->identity;
     if (leat_identity_compare(first, sink->resume.identity) > 0)
         return true;
     sink->resume.set = false;
@@ -175,13 +175,12 @@ leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch)
     if (sink->lost || sink->pending_count == PENDING_MAX ||
         sink->unsynced >= (uint64_t)sink->config->max_unsynced)
         return LEAT_AGAIN;
+    /* To write it would make the records before it look as if they were there; the one to retry comes
+     * first, once the host has seen that it failed. */
+    if (out_of_order(sink, batch))
+        return LEAT_AGAIN;
     struct pending *pending = &sink->pending[sink->pending_count];
     *pending = (struct pending){.batch = batch};
-    if (out_of_order(sink, pending)) {
-        /* To write it would make the records before it look as if they were there. */
-        give_back(sink, pending, LEAT_EFATAL, 0, "a batch was offered before the one to retry");
-        return LEAT_OK;
-    }
     if (sink->pending_count++ == 0)
         sink->unsynced_since_ns = sink->host->now_ns(sink->host);
     int failed = group(sink, pending);

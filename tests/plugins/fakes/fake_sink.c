@@ -170,8 +170,10 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     leat_sink *sink = calloc(1, sizeof *sink);
 
     *out = sink;
-    if (!sink)
+    if (!sink) {
+        (void)snprintf(error->text, sizeof error->text, "no memory");
         return LEAT_EFATAL;
+    }
     sink->host = host;
     sink->options = config;
     (void)pthread_mutex_init(&sink->lock, NULL);
@@ -220,8 +222,10 @@ static leat_status fake_start(leat_sink *sink, leat_sink_start *start, leat_erro
         (void)snprintf(error->text, sizeof error->text, "refused as told");
         return LEAT_ECONFIG;
     }
-    if (!mend_log(sink))
+    if (!mend_log(sink)) {
+        (void)snprintf(error->text, sizeof error->text, "%s cannot be mended", sink->options->log);
         return LEAT_EFATAL;
+    }
     sink->forgot = sink->forgot || sink->down;
     sink->quit = sink->down = sink->failing = false;
     sink->failed.position = 0;
@@ -229,8 +233,10 @@ static leat_status fake_start(leat_sink *sink, leat_sink_start *start, leat_erro
         start->holds = sink->any ? LEAT_HOLDS_LAST : LEAT_HOLDS_UNKNOWN;
         start->last = sink->last;
     }
-    if (pthread_create(&sink->thread, NULL, answers, sink) != 0)
+    if (pthread_create(&sink->thread, NULL, answers, sink) != 0) {
+        (void)snprintf(error->text, sizeof error->text, "no thread");
         return LEAT_ERETRY;
+    }
     sink->running = true;
     return LEAT_OK;
 }

@@ -41,20 +41,25 @@ struct leat_source {
     char *text;
 };
 
+static leat_status no_memory(leat_error *error)
+{
+    (void)snprintf(error->text, sizeof error->text, "no memory");
+    return LEAT_EFATAL;
+}
+
 static leat_status fake_create(const leat_host *host, const void *config, leat_source **out,
                                leat_error *error)
 {
     leat_source *source = calloc(1, sizeof *source);
 
-    (void)error;
     *out = source;
     if (!source)
-        return LEAT_EFATAL;
+        return no_memory(error);
     source->host = host;
     source->options = config;
     source->text = malloc((size_t)source->options->size + 1);
     if (!source->text)
-        return LEAT_EFATAL;
+        return no_memory(error);
     memset(source->text, 'x', (size_t)source->options->size);
     source->column[0] = (leat_column){.name = {"id", 2}, .flags = LEAT_COLUMN_KEY, .kind = LEAT_VALUE_INTEGER};
     source->column[1] = (leat_column){.name = {"note", 4}, .kind = LEAT_VALUE_TEXT};

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sink_host.c -- see sink_host.h.
+ */
+#include "sink_host.h"
+
+#include "stream.h"
+#include "trial.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static struct sink_host *of(const leat_host *host)
+{
+    return (struct sink_host *)(void *)(uintptr_t)host;
+}
+
+static int64_t slack_ms(void)
+{
+    return settings.timeout_ms / 5;
+}
+
+/* ---- what the plugin calls, from any thread -------------------------------------------------- */
+
+static void check_text(const char *where, const char *text)
+{
+    if (strstr(text, STREAM_MARK))
+        finding(C_SECRETS, "%s has row data in it", where);
+    if (strchr(text, '\n'))
+        finding(C_TEXT, "%s has a line break in it", where);
+}
+
+static void check_silence(struct sink_host *host, const char *what)
+{
+    if (host->stopped && atomic_load(&page->call_since_ns) == 0)
+        finding(C_SILENCE, "it called %s after stop had returned", what);
+}
+
+static void host_log(const leat_host *host, int32_t level, const char *message,
+                     const leat_field *fields, size_t count)
+{
+    check_silence(of(host), "log");
+    if (level < LEAT_LOG_ERROR || level > LEAT_LOG_DEBUG)
+        finding(C_STATUS, "it logged at level %d", (int)level);
+    check_text("a log message", message);
+    for (size_t i = 0; i < count; i++) {
+        char text[256] = "";
+        if (fields[i].kind == LEAT_FIELD_STRING)
+            (void)snprintf(text, sizeof text, "%s", fields[i].string ? fields[i].string : "");
+        else if (fields[i].kind == LEAT_FIELD_BYTES)
+            (void)snprintf(text, sizeof text, "%.*s", (int)fields[i].number, fields[i].string);
+        if (strstr(text, STREAM_MARK))
+            finding(C_SECRETS, "the log line \"%s\" has row data in %s", message, fields[i].name);
+    }
+}
+
+static int64_t host_now_ns(const leat_host *host)
+{
+    (void)host;
+    return check_now_ns();
+}
+
+void sink_host_wake(struct sink_host *host)
+{
+    (void)!write(host->host.wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+static void host_wake(const leat_host *host)
+{
+    check_silence(of(host), "wake");
+    sink_host_wake(of(host));
+}
+
+static bool is_status(leat_status status)
+{
+    return status == LEAT_OK || status == LEAT_ERETRY || status == LEAT_EREJECT ||
+           status == LEAT_EFATAL || status == LEAT_ECONFIG;
+}
+
+static void check_result(const struct part *part, const leat_result *result)
+{
+    unsigned long long token = part->token;
+    if (result->size < offsetof(leat_result, text) + sizeof result->text || result->size > 4096)
+        finding(C_GROWING, "batch_done got a leat_result whose size is %u", result->size);
+    if (!is_status(result->status))
+        finding(C_STATUS, "batch_done got the status %d", (int)result->status);
+    if (result->durable_count > part->count)
+        finding(C_COUNT, "durable_count is %u of a batch of %u records (token %llu)",
+                result->durable_count, part->count, token);
+    else if (result->status == LEAT_EREJECT && result->durable_count == part->count)
+        finding(C_COUNT, "EREJECT with durable_count %u: no record is left to be rejected",
+                part->count);
+    else if (result->status == LEAT_OK && result->durable_count &&
+             result->durable_count != part->count)
+        finding(C_COUNT, "OK with durable_count %u of %u records", result->durable_count,
+                part->count);
+    if (result->status != LEAT_OK && result->status != LEAT_ERETRY && !result->text.len)
+        finding(C_TEXT, "batch_done got the status %d without a text", (int)result->status);
+}
+
+/* Under the lock: whether an earlier part that is out has no answer yet. */
+static const struct part *earlier_out(struct sink_host *host, const struct part *part)
+{
+    for (uint32_t i = host->head; i != host->tail; i++) {
+        const struct part *other = &host->parts[i % PARTS_MAX];
+        if (other == part)
+            return NULL;
+        if (other->state == PART_LENT)
+            return other;
+    }
+    return NULL;
+}
+
+static void check_order(struct sink_host *host, const struct part *part, leat_status status)
+{
+    if (host->failing && status == LEAT_OK && part->from >= host->failing_from)
+        finding(C_ORDER, "a batch behind a failed one was given back with OK: the sink has a hole");
+    if (!(subject.sink->caps & LEAT_SINK_OUT_OF_ORDER) && status == LEAT_OK &&
+        earlier_out(host, part))
+        finding(
+            C_ORDER,
+            "a batch was given back with OK before an earlier one, without LEAT_SINK_OUT_OF_ORDER");
+    if (status != LEAT_OK && !host->failing) {
+        host->failing = true;
+        host->failing_from = part->from;
+    }
+}
+
+static void host_batch_done(const leat_host *handle, uint64_t token, const leat_result *result)
+{
+    struct sink_host *host = of(handle);
+    struct part *part = NULL;
+    (void)pthread_mutex_lock(&host->lock);
+    for (uint32_t i = host->head; i != host->tail && !part; i++)
+        if (host->parts[i % PARTS_MAX].token == token)
+            part = &host->parts[i % PARTS_MAX];
+    bool stopped = host->stopped && atomic_load(&page->call_since_ns) == 0;
+    if (stopped) {
+        finding(C_SILENCE, "it called batch_done after stop had returned");
+    } else if (!part) {
+        finding(C_ONCE,
+                token <= host->token && token > 0
+                    ? "it gave a batch back twice (token %llu)"
+                    : "it gave back a batch that was never lent (token %llu)",
+                (unsigned long long)token);
+    } else if (part->state == PART_REPORTED) {
+        finding(C_ONCE, "it gave a batch back twice (token %llu)", (unsigned long long)token);
+    } else if (part->state == PART_READY) {
+        finding(part->refused ? C_AGAIN : C_ONCE,
+                part->refused
+                    ? "it gave back a batch that it had not taken: submit said AGAIN (token %llu)"
+                    : "it gave back a batch before it was offered, or after it had come back "
+                      "(token %llu)",
+                (unsigned long long)token);
+    } else {
+        check_result(part, result);
+        check_order(host, part, result->status);
+        memset(&part->result, 0, sizeof part->result);
+        memcpy(&part->result, result,
+               result->size < sizeof *result ? result->size : sizeof *result);
+        (void)snprintf(part->text, sizeof part->text, "%.*s", (int)result->text.len,
+                       result->text.ptr ? result->text.ptr : "");
+        check_text("the text of a result", part->text);
+        if (result->durable_count > part->count)
+            part->result.durable_count = 0;
+        part->state = PART_REPORTED;
+        lend_set(part->piece, LEND_BACK);
+    }
+    (void)pthread_mutex_unlock(&host->lock);
+    sink_host_wake(host);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void check_error(const char *call, leat_status status, const leat_error *error)
+{
+    check_text(call, error->text);
+    if (status < 0 && !error->text[0])
+        finding(C_TEXT, "%s returned %d without a text: nobody learns why", call, (int)status);
+    if (status < 0 && error->status != LEAT_OK && error->status != status)
+        finding(C_STATUS, "%s returned %d, and %d in error->status", call, (int)status,
+                (int)error->status);
+}
+
+void sink_host_prepare(struct sink_host *host, uint32_t extra)
+{
+    memset(host, 0, sizeof *host);
+    (void)pthread_mutex_init(&host->lock, NULL);
+    host->extra = extra;
+    host->window = 16;
+    host->made = host->until = page->made;
+    host->host =
+        (leat_host){.size = (uint32_t)(sizeof host->host + (extra ? sizeof host->longer : 0)),
+                    .abi_major = LEAT_ABI_MAJOR,
+                    .abi_minor = LEAT_ABI_MINOR + (extra ? 1 : 0),
+                    .pipeline = "check",
+                    .instance = subject.config.name,
+                    .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                    .log = host_log,
+                    .now_ns = host_now_ns,
+                    .wake = host_wake,
+                    .extension = subject_extension,
+                    .batch_done = host_batch_done};
+}
+
+void sink_host_open(struct sink_host *host, uint32_t extra)
+{
+    sink_host_prepare(host, extra);
+    host->error = (leat_error){.size = sizeof host->error};
+    call_begin("create", settings.timeout_ms);
+    leat_status status =
+        subject.sink->create(&host->host, subject.options, &host->sink, &host->error);
+    int64_t took_ms = call_end();
+    if (took_ms > slack_ms())
+        finding(C_WAITING, "create took %lld ms: connecting belongs into start",
+                (long long)took_ms);
+    check_error("create", status, &host->error);
+    if (status > LEAT_OK)
+        finding(C_STATUS, "create returned %d", (int)status);
+    if (status == LEAT_OK && !host->sink)
+        finding(C_CREATE, "create returned OK and no instance");
+    if (status == LEAT_OK && host->sink)
+        return;
+    if (!found_any())
+        (void)snprintf(page->skipped, sizeof page->skipped,
+                       "create refuses the configuration: %.200s", host->error.text);
+    give_up();
+}
+
+void sink_host_close(struct sink_host *host)
+{
+    call_begin("destroy", settings.timeout_ms);
+    subject.sink->destroy(host->sink);
+    int64_t took_ms = call_end();
+    if (took_ms > slack_ms())
+        finding(C_WAITING, "destroy took %lld ms", (long long)took_ms);
+    host->stopped = true;
+    for (uint32_t i = host->head; i != host->tail; i++)
+        if (host->parts[i % PARTS_MAX].piece)
+            lend_set(host->parts[i % PARTS_MAX].piece, LEND_STOPPED);
+    (void)close(host->host.wake_fd);
+}
+
+static leat_status call_start(void *argument)
+{
+    struct sink_host *host = argument;
+    return subject.sink->start(host->sink, &host->start, &host->error);
+}
+
+static leat_status call_stop(void *argument)
+{
+    uint64_t *arguments = argument;
+    struct sink_host *host = (struct sink_host *)(uintptr_t)arguments[0];
+    return subject.sink->stop(host->sink, (uint32_t)arguments[1]);
+}
+
+void sink_host_stop(struct sink_host *host, uint32_t deadline_ms)
+{
+    char name[32];
+    uint64_t arguments[2] = {(uintptr_t)host, deadline_ms};
+    (void)snprintf(name, sizeof name, "stop(%u)", deadline_ms);
+    leat_status status = relay(call_stop, arguments, name, settings.timeout_ms + deadline_ms);
+    host->stopped = true;
+    int64_t took_ms = call_end();
+    if (took_ms > deadline_ms + slack_ms())
+        finding(C_STOP, "%s took %lld ms", name, (long long)took_ms);
+    if (status > LEAT_EOF || status < LEAT_EFATAL)
+        finding(C_STATUS, "stop returned %d", (int)status);
+    (void)sink_host_take(host);
+    (void)pthread_mutex_lock(&host->lock);
+    for (uint32_t i = host->head; i != host->tail; i++) { /* what it still had counts as not done */
+        struct part *part = &host->parts[i % PARTS_MAX];
+        if (part->state != PART_LENT)
+            continue;
+        lend_set(part->piece, LEND_STOPPED);
+        part->piece = NULL;
+        part->state = PART_READY;
+        part->refused = false;
+        host->lent--;
+    }
+    host->next = host->head;
+    host->failing = host->recovering = host->up = false;
+    (void)pthread_mutex_unlock(&host->lock);
+}
+
+/* The parts that the sink holds are left out, as the daemon does it. */
+static void skip_held(struct sink_host *host)
+{
+    leat_identity last = host->start.last;
+    if (host->start.holds == LEAT_HOLDS_NOTHING || host->start.holds == LEAT_HOLDS_UNKNOWN ||
+        host->start.holds == LEAT_HOLDS_SELF)
+        return;
+    page->held = true;
+    while (host->head != host->tail) {
+        struct part *part = &host->parts[host->head % PARTS_MAX];
+        while (part->count > 0 && leat_identity_compare(stream_identity(part->from), last) <= 0) {
+            part->from++;
+            part->count--;
+            part->piece = NULL;
+        }
+        if (part->count > 0)
+            break;
+        host->head++;
+    }
+    while (host->made < host->until && host->head == host->tail &&
+           leat_identity_compare(stream_identity(host->made), last) <= 0)
+        host->made++;
+    host->next = host->head;
+}
+
+static void check_holds(struct sink_host *host)
+{
+    const leat_sink_start *start = &host->start;
+    bool durable = page->has_durable && !page->held_back;
+    if (start->holds > LEAT_HOLDS_SELF)
+        finding(C_STATUS, "start says that it holds %u, which is no LEAT_HOLDS", start->holds);
+    if (start->holds == LEAT_HOLDS_NOTHING && durable)
+        finding(C_DURABLE,
+                "it gave records back with OK, and says after the next start that it is empty");
+    if (start->holds != LEAT_HOLDS_LAST)
+        return;
+    if (durable && leat_identity_compare(start->last, page->durable) < 0)
+        finding(
+            C_DURABLE,
+            "records up to %llX:%lld were given back with OK, and after the next start it holds "
+            "only those up to %llX:%lld",
+            (unsigned long long)page->durable.position, (long long)page->durable.seq,
+            (unsigned long long)start->last.position, (long long)start->last.seq);
+    if (leat_identity_compare(start->last, stream_identity(page->made + 100000)) > 0)
+        finding(C_COUNT,
+                "start says that it holds %llX:%lld, which was never offered; if that is left from "
+                "another stream, give it an empty place",
+                (unsigned long long)start->last.position, (long long)start->last.seq);
+}
+
+bool sink_host_start(struct sink_host *host)
+{
+    int64_t until_ns = check_now_ns() + settings.timeout_ms * 1000000;
+    leat_status status = LEAT_AGAIN;
+    char why[LEAT_ERROR_TEXT] = "it is never ready";
+    while (check_now_ns() < until_ns) {
+        host->start = (leat_sink_start){.size = (uint32_t)(sizeof host->start),
+                                        .name_space = STREAM_NAME_SPACE,
+                                        .known = page->has_durable,
+                                        .durable = page->durable,
+                                        .format = subject.config.format ? "msgpack" : "json"};
+        host->error = (leat_error){.size = sizeof host->error};
+        host->stopped = false;
+        status = relay(call_start, host, "start", 2 * settings.timeout_ms);
+        (void)call_end();
+        check_error("start", status, &host->error);
+        if (status == LEAT_OK) {
+            check_holds(host);
+            skip_held(host);
+            host->up = true;
+            return true;
+        }
+        if (status > LEAT_AGAIN || status < LEAT_EFATAL)
+            finding(C_STATUS, "start returned %d", (int)status);
+        if (status == LEAT_AGAIN) {
+            (void)sink_host_poll(host, 50, "poll(50)");
+            continue;
+        }
+        (void)snprintf(why, sizeof why, "%s", host->error.text);
+        if (status != LEAT_ERETRY)
+            break;
+        sink_host_stop(host, 0);
+        (void)poll(NULL, 0, 100);
+    }
+    (void)snprintf(page->skipped, sizeof page->skipped, "start does not succeed: %.200s", why);
+    return false;
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
+
+struct submission {
+    struct sink_host *host;
+    struct part *part;
+};
+
+static leat_status call_submit(void *argument)
+{
+    struct submission *it = argument;
+    return subject.sink->submit(it->host->sink,
+                                (const leat_batch *)(const void *)it->part->piece->data);
+}
+
+static bool cut(struct sink_host *host)
+{
+    static const uint32_t sizes[] = {1, 3, 40, 2, 17, 1, 7, 100};
+    if (host->made >= host->until || host->tail - host->head == PARTS_MAX)
+        return false;
+    uint32_t count = sizes[host->sizes++ % (sizeof sizes / sizeof *sizes)];
+    if (host->window == 1) /* a sink may wait for the rest of a transaction */
+        count = (uint32_t)(stream_whole(host->made + count) - host->made);
+    if (count > host->until - host->made)
+        count = (uint32_t)(host->until - host->made);
+    host->parts[host->tail++ % PARTS_MAX] =
+        (struct part){.from = host->made, .count = count, .token = ++host->token};
+    host->made += count;
+    if (host->made > page->made)
+        page->made = host->made;
+    return true;
+}
+
+/* OK, AGAIN; or EOF: there is nothing to offer. */
+static leat_status submit_one(struct sink_host *host)
+{
+    if (host->next == host->tail && !cut(host))
+        return LEAT_EOF;
+    struct part *part = &host->parts[host->next % PARTS_MAX];
+    struct submission submission = {host, part};
+    part->piece = stream_batch(part->from, part->count, part->attempt, part->token, host->extra);
+    lend_set(part->piece, LEND_LENT);
+    (void)pthread_mutex_lock(&host->lock);
+    part->state = PART_OFFERED;
+    (void)pthread_mutex_unlock(&host->lock);
+    leat_status status = relay(call_submit, &submission, "submit", settings.timeout_ms);
+    int64_t took_ms = call_end();
+    if (took_ms > slack_ms())
+        finding(C_WAITING, "submit took %lld ms: only poll waits", (long long)took_ms);
+    (void)pthread_mutex_lock(&host->lock);
+    if (status == LEAT_OK) {
+        if (part->state == PART_OFFERED)
+            part->state = PART_LENT;
+        part->attempt++;
+        part->refused = false;
+        host->lent++;
+        host->next++;
+    } else {
+        if (part->state == PART_REPORTED)
+            finding(C_AGAIN, "submit gave the batch back and returned %d", (int)status);
+        if (status != LEAT_AGAIN)
+            finding(C_STATUS, "submit returned %d: it may say OK or AGAIN", (int)status);
+        part->state = PART_READY;
+        part->refused = true;
+        lend_set(part->piece, LEND_REFUSED);
+        part->piece = NULL;
+        status = LEAT_AGAIN;
+    }
+    (void)pthread_mutex_unlock(&host->lock);
+    return status;
+}
+
+uint32_t sink_host_submit(struct sink_host *host)
+{
+    uint32_t count = 0;
+    while (host->lent < host->window && !host->recovering && submit_one(host) == LEAT_OK)
+        count++;
+    return count;
+}
+
+static leat_status call_poll(void *argument)
+{
+    uint64_t *arguments = argument;
+    struct sink_host *host = (struct sink_host *)(uintptr_t)arguments[0];
+    int32_t wait_ms = (int32_t)(uint32_t)arguments[1];
+    if (subject.sink->poll)
+        return subject.sink->poll(host->sink, wait_ms, &host->error);
+    (void)poll(&(struct pollfd){.fd = host->host.wake_fd, .events = POLLIN}, 1, wait_ms);
+    return LEAT_OK;
+}
+
+leat_status sink_host_poll(struct sink_host *host, int32_t wait_ms, const char *name)
+{
+    uint64_t arguments[2] = {(uintptr_t)host, (uint32_t)wait_ms};
+    uint64_t count;
+    host->error = (leat_error){.size = sizeof host->error};
+    leat_status status =
+        relay(call_poll, arguments, name, settings.timeout_ms + (wait_ms > 0 ? wait_ms : 0));
+    int64_t took_ms = call_end();
+    if (wait_ms >= 0 && took_ms > wait_ms + slack_ms())
+        finding(C_WAITING, "%s took %lld ms", name, (long long)took_ms);
+    (void)!read(host->host.wake_fd, &count, sizeof count);
+    check_error("poll", status, &host->error);
+    if (status == LEAT_EOF || status == LEAT_EREJECT || status > LEAT_EOF || status < LEAT_EFATAL)
+        finding(C_STATUS, "poll returned %d", (int)status);
+    return status;
+}
+
+/* One result; true when the part is done with. */
+static bool settle(struct sink_host *host, struct part *part)
+{
+    const leat_result *result = &part->result;
+    uint32_t done = result->status == LEAT_OK ? part->count : result->durable_count;
+    host->lent--;
+    part->piece = NULL;
+    if (result->status == LEAT_OK && result->hold_ms > 0)
+        page->held_back = true;
+    if (done > 0) {
+        leat_identity last = stream_identity(part->from + done - 1);
+        if (!page->has_durable || leat_identity_compare(last, page->durable) > 0)
+            page->durable = last;
+        page->has_durable = true;
+    }
+    if (result->status == LEAT_EREJECT) { /* a dead letter takes it */
+        done++;
+        host->rejected++;
+    }
+    if (result->status != LEAT_OK)
+        host->recovering = true;
+    if (result->status == LEAT_EFATAL || result->status == LEAT_ECONFIG) {
+        host->fatal = true;
+        (void)snprintf(host->error.text, sizeof host->error.text, "%s", part->text);
+    }
+    part->from += done;
+    part->count -= done;
+    part->state = PART_READY;
+    return part->count == 0;
+}
+
+bool sink_host_take(struct sink_host *host)
+{
+    bool any = false;
+    (void)pthread_mutex_lock(&host->lock);
+    for (uint32_t i = host->head; i != host->next; i++) {
+        struct part *part = &host->parts[i % PARTS_MAX];
+        if (part->state != PART_REPORTED)
+            continue;
+        any = true;
+        (void)settle(host, part);
+    }
+    while (host->head != host->next && host->parts[host->head % PARTS_MAX].count == 0)
+        host->head++;
+    if (host->recovering && host->lent == 0) {
+        host->recovering = host->failing = false;
+        host->recoveries++;
+        host->next = host->head;
+    }
+    (void)pthread_mutex_unlock(&host->lock);
+    return any;
+}
+
+static bool instance_again(struct sink_host *host)
+{
+    host->recoveries++;
+    sink_host_stop(host, 0);
+    (void)poll(NULL, 0, 50);
+    return sink_host_start(host);
+}
+
+static bool all_done(const struct sink_host *host)
+{
+    return host->head == host->tail && host->made >= host->until;
+}
+
+bool sink_host_deliver(struct sink_host *host, uint64_t until)
+{
+    int64_t moved_ns = check_now_ns();
+    host->until = stream_whole(until);
+    while (!all_done(host) && !host->fatal) {
+        while (host->next != host->tail && host->parts[host->next % PARTS_MAX].count == 0)
+            host->next++; /* finished before what is offered again now */
+        bool moved = sink_host_submit(host) > 0;
+        leat_status status = sink_host_poll(host, 0, "poll(0)");
+        moved = sink_host_take(host) || moved;
+        if (status >= 0 && !moved && !all_done(host))
+            status = sink_host_poll(host, 100, "poll(100)");
+        moved = sink_host_take(host) || moved;
+        if (status == LEAT_ERETRY) {
+            if (!instance_again(host))
+                return false;
+        } else if (status < 0) {
+            host->fatal = true;
+        }
+        if (moved)
+            moved_ns = check_now_ns();
+        if (check_now_ns() - moved_ns <= settings.timeout_ms * 1000000)
+            continue;
+        if (host->lent > 0)
+            finding(C_ANSWER, "%u batches were taken and not given back for %lld s", host->lent,
+                    (long long)(settings.timeout_ms / 1000));
+        else
+            finding(C_ANSWER, "nothing is lent, and submit has said AGAIN for %lld s",
+                    (long long)(settings.timeout_ms / 1000));
+        return false;
+    }
+    return all_done(host);
+}
