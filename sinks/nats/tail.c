@@ -243,6 +243,9 @@ void tail_conclude(struct tail *tail, const struct stream_info *info, enum tail_
     leat_identity done = tail->has_floor ? tail->floor : (leat_identity){0, INT64_MIN};
     if (before == TAIL_FIRST || !tail->has_floor) {
         conclude_first(tail, info, done, start);
+    } else if (tail->count >= tail->depth && !tail->below_floor) {
+        /* Messages of a batch that is not acknowledged as a whole, and then a full window. */
+        hold(start, LEAT_HOLDS_LAST, tail->oldest.last);
     } else if (before == TAIL_CONTINUED) {
         hold(start, LEAT_HOLDS_LAST, done); /* also where consumers have taken it out since */
     } else if (!tail->count) {

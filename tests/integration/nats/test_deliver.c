@@ -193,6 +193,7 @@ static void stand_still(struct stage *stage, const char *stream)
     bus_stream(bus, "S", stream);
     rig->options.ack_timeout_ms = 300;
     rig->options.connect_timeout_ms = 300;
+    rig->options.window = 128; /* so that it ends inside of a batch */
     rig_create(rig);
     for (uint64_t round = 1; round <= 3; round++) {
         assert_true(rig_run(rig, round * 1000, 60000));
