@@ -41,10 +41,11 @@ static bool as_expected(const leat_sink *sink, const struct flight *flight, stru
     return true;
 }
 
-static void take_ack(leat_sink *sink, char kind, uint64_t message, const struct wire_event *event)
+static void take_ack(leat_sink *sink, char kind, uint64_t reply, const struct wire_event *event)
 {
     struct window *window = &sink->window;
     struct publish_ack ack;
+    uint64_t message = publisher_number(&sink->publisher, reply);
     if (message < window->head_message || message >= window->next_message)
         return; /* of before a rewind */
     struct flight *flight = window_flight(window, message);

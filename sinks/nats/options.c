@@ -49,8 +49,9 @@ const leat_option nats_option_table[] = {
     LEAT_OPTION_ENUM("publish", T, publish, "single", publish_choices, 0,
                      "Message by message, or whole transactions in atomic batches (server 2.12, "
                      "stream with allow_atomic)."),
-    LEAT_OPTION_INT("window", T, window, "2048", 16, WINDOW_MAX, 0,
-                    "Messages sent and not acknowledged, at most."),
+    LEAT_OPTION_INT("window", T, window, "512", 16, WINDOW_MAX, 0,
+                    "Messages sent and not acknowledged, at most.  More helps only where the "
+                    "server is far away; near by it is slower."),
     LEAT_OPTION_SIZE("window_size", T, window_size, "8MiB", 65536, 1073741824, 0,
                      "The same in bytes."),
     LEAT_OPTION_STRING("confirm_hold", T, confirm_hold, "auto", 0,

@@ -21,8 +21,29 @@ void publisher_fini(struct publisher *publisher)
     publisher->pack = NULL;
 }
 
+/* The subjects that answers come to are used again and again: a new one for each message would cost
+ * the server an eighth of its time, because it looks up who listens there and remembers it.  As
+ * many as there may be messages in flight, so that none ever means two.  An atomic batch may be
+ * answered twice (its first message and its last), so there a number is never used again. */
+static uint64_t reply_mask(const struct nats_options *options)
+{
+    uint64_t mask = 1;
+    if (options->publish == PUBLISH_ATOMIC)
+        return UINT64_MAX;
+    while (mask < (uint64_t)options->window - 1)
+        mask = mask << 1 | 1;
+    return mask;
+}
+
+uint64_t publisher_number(const struct publisher *publisher, uint64_t reply)
+{
+    uint64_t head = publisher->window->head_message;
+    return head + ((reply - head) & publisher->reply_mask);
+}
+
 void publisher_reset(struct publisher *publisher)
 {
+    publisher->reply_mask = reply_mask(publisher->options);
     publisher->pack_len = publisher->pack_count = 0;
     publisher->group.count = 0;
     publisher->part = 0;
@@ -45,7 +66,8 @@ bool publisher_has_room(struct publisher *publisher)
         publisher->throttled = window->messages > messages / 2 || window->bytes > bytes / 2;
     else
         publisher->throttled = window->messages >= messages || window->bytes >= bytes;
-    return !publisher->throttled && !publisher->cautious && out < WINDOW_MAX;
+    return !publisher->throttled && !publisher->cautious && out <= publisher->reply_mask &&
+           out < WINDOW_MAX;
 }
 
 /* A subject that the server would take for another one, or not take at all: no empty token, no
@@ -174,7 +196,7 @@ bool message_write(struct publisher *publisher, const struct message *message)
     if (message->kind) {
         p = put(p, client->inbox, client->inbox_len);
         *p++ = message->kind;
-        p += wire_decimal(p, message->number);
+        p += wire_decimal(p, message->number & publisher->reply_mask);
         *p++ = ' ';
     }
     p += wire_decimal(p, headers_len);

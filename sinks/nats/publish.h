@@ -21,8 +21,9 @@ struct publisher {
 
     uint64_t size_limit; /* of headers and payload: the server's, or the stream's, if smaller */
     uint64_t sequence; /* dedupe: sequence: the stream's last one when all that is sent is stored */
-    bool throttled;    /* the window was full and is not half empty yet */
-    bool cautious;     /* one message at a time, until one is stored */
+    uint64_t reply_mask; /* a message's number as far as its reply subject has it */
+    bool throttled;      /* the window was full and is not half empty yet */
+    bool cautious;       /* one message at a time, until one is stored */
 
     char *pack; /* owned: PACK room for values of the open message */
     size_t pack_len;
@@ -48,6 +49,9 @@ bool publisher_init(struct publisher *publisher); /* the buffer; false: no memor
 void publisher_fini(struct publisher *publisher); /* forgives a zeroed one */
 /* A new connection, or a rewind: forgets what is open. */
 void publisher_reset(struct publisher *publisher);
+
+/* The number of the message that is answered on this reply subject; maybe of none in flight. */
+uint64_t publisher_number(const struct publisher *publisher, uint64_t reply);
 
 /* Sends what may be sent now.  `idle`: nothing more is coming soon, so do not wait for more. */
 void publisher_run(struct publisher *publisher, bool idle);

@@ -201,19 +201,34 @@ leat_status stream_accept(const struct stream_info *info, const struct nats_opti
 
 /* ---- acknowledgements ----------------------------------------------------------------------- */
 
-/* What the server writes for the common case, `{"stream":"NAME", "seq":N}`, read without a search
- * for every member. */
+static bool skip_text(const char **p, const char *end, const char *text, size_t len)
+{
+    if ((size_t)(end - *p) < len || memcmp(*p, text, len) != 0)
+        return false;
+    *p += len;
+    return true;
+}
+
+#define SKIP(p, end, literal) skip_text((p), (end), (literal), sizeof(literal) - 1)
+
+/* What the server writes for the common case, read without a search for every member:
+ * {"stream":"NAME","seq":N}, with a blank before "seq" in old ones, and in between "domain":"NAME"
+ * where it has one. */
 static bool quick_ack(leat_bytes payload, const char *stream, struct publish_ack *ack)
 {
-    static const char head[] = "{\"stream\":\"", middle[] = "\", \"seq\":";
-    size_t name = strlen(stream), fixed = sizeof head - 1 + name + sizeof middle - 1;
-    const char *p = payload.ptr;
-    if (payload.len < fixed + 2 || p[payload.len - 1] != '}' ||
-        memcmp(p, head, sizeof head - 1) != 0 || memcmp(p + sizeof head - 1, stream, name) != 0 ||
-        memcmp(p + sizeof head - 1 + name, middle, sizeof middle - 1) != 0)
+    const char *p = payload.ptr, *end = p + payload.len;
+    if (!payload.len || *--end != '}' || !SKIP(&p, end, "{\"stream\":\"") ||
+        !skip_text(&p, end, stream, strlen(stream)) || !SKIP(&p, end, "\","))
         return false;
-    return json_uint((leat_bytes){p + fixed, payload.len - fixed - 1}, &ack->sequence) &&
-           ack->sequence != 0;
+    (void)SKIP(&p, end, " ");
+    if (SKIP(&p, end, "\"domain\":\"")) {
+        p = memchr(p, '"', (size_t)(end - p));
+        if (!p || p[-1] == '\\' || !SKIP(&p, end, "\","))
+            return false;
+        (void)SKIP(&p, end, " ");
+    }
+    return SKIP(&p, end, "\"seq\":") &&
+           json_uint((leat_bytes){p, (size_t)(end - p)}, &ack->sequence) && ack->sequence != 0;
 }
 
 bool stream_parse_ack(const struct wire_event *event, const char *stream, struct publish_ack *ack)

@@ -25,7 +25,7 @@ void rig_init(struct rig *rig, const struct bus *bus)
     rig->options = (struct nats_options){
         .url = {rig->url, 1},
         .stream = "S",
-        .window = 2048,
+        .window = 512,
         .window_size = 8 << 20,
         .confirm_hold = "auto",
         .connect_timeout_ms = 2000,

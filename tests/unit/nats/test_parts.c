@@ -376,6 +376,10 @@ static void acknowledgements_are_told_from_everything_else(void **state)
     bool good;
     struct publish_ack a = ack("", "{\"stream\":\"S\", \"seq\":12}", &good);
     assert_true(good && a.sequence == 12 && !a.duplicate);
+    a = ack("", "{\"stream\":\"S\",\"seq\":13}", &good);
+    assert_true(good && a.sequence == 13);
+    a = ack("", "{\"stream\":\"S\",\"domain\":\"d\",\"seq\":14}", &good);
+    assert_true(good && a.sequence == 14);
     a = ack("", "{\"stream\":\"S\", \"seq\":12,\"duplicate\": true}", &good);
     assert_true(good && a.sequence == 12 && a.duplicate);
     a = ack("", "{\"domain\":\"d\",\"seq\":3,\"stream\":\"S\",\"batch\":\"b\",\"count\":7}", &good);
@@ -393,6 +397,8 @@ static void acknowledgements_are_told_from_everything_else(void **state)
                                       "{\"stream\":\"T\", \"seq\":12}",
                                       "{\"stream\":\"S\", \"seq\":}",
                                       "{\"stream\":\"S\", \"seq\":0}",
+                                      "{\"stream\":\"S\",\"domain\":\"d",
+                                      "{\"stream\":\"SS\",\"seq\":1}",
                                       "{\"stream\":\"S\"}",
                                       "[]",
                                       "{\"stream\":\"S\", \"seq\":-1}"};
