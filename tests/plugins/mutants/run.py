@@ -97,7 +97,8 @@ SINK = {
     "half_made": ("C-05", [("        return say(error, LEAT_EFATAL, \"create\", ENOMEM);",
                             "        { *out = (leat_sink *)8; return say(error, LEAT_EFATAL, \"create\", ENOMEM); }")]),
     "destroy_null": ("C-05", [("    if (sink)\n        (void)sink_stop(sink, 0);", "    (void)sink_stop(sink, 0);")]),
-    "slow_stop": ("C-19", [("    (void)deadline_ms;", "    (void)sleep(2); (void)deadline_ms;")]),
+    "slow_stop": ("C-19", [("    if (sink->file)\n        (void)fclose", "    if (sink->file && deadline_ms)\n        (void)usleep(1700000);\n"
+                             "    if (sink->file)\n        (void)fclose")]),
     "late_callback": ("C-20", [(INCLUDE, INCLUDE + "#include <pthread.h>\nstatic void *later(void *p) { const leat_host *h = p; "
                                          "(void)usleep(30000); h->wake(h); return NULL; }\n"),
                                ("    sink->file = NULL;\n", "    sink->file = NULL;\n    pthread_t t; "
