@@ -5,178 +5,47 @@
  */
 #include "commands.h"
 
-#include "clock.h"
-#include "plugins.h"
-#include "state.h"
+#include "finding.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#define CHECK_TIME_MS 9500
-
-struct checker {
+struct printer {
     bool json, first;
-    const char *pipeline, *instance;
     int exit_code;
     unsigned errors, warnings;
 };
 
-static void put_json(const char *text)
+/* At once, since the next one may take seconds. */
+static void print(void *context, const struct finding *finding)
 {
-    (void)putchar('"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            (void)printf("\\%c", *c);
-        else if (*c < 0x20)
-            (void)printf("\\u%04x", *c);
-        else
-            (void)putchar(*c);
-    }
-    (void)putchar('"');
-}
+    struct printer *printer = context;
 
-static void put_plain(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        (void)putchar(*c < 0x20 && *c != '\n' ? '?' : *c);
-}
-
-static void finding(struct checker *checker, int32_t severity, int32_t exit_code, const char *text,
-                    const char *fix)
-{
-    static const char *const names[] = {"ok", "note", "warning", "error"};
-    const char *name = names[severity < 0 || severity > 3 ? 3 : severity];
-
-    checker->warnings += severity == LEAT_FINDING_WARNING;
-    checker->errors += severity == LEAT_FINDING_ERROR;
-    if (severity == LEAT_FINDING_ERROR && checker->exit_code == 0)
-        checker->exit_code = exit_code ? exit_code : EX_CONFIG;
-    if (checker->json) {
-        (void)printf("%s{\"severity\":\"%s\",\"pipeline\":", checker->first ? "" : ",\n ", name);
-        put_json(checker->pipeline);
-        (void)printf(",\"instance\":");
-        put_json(checker->instance);
-        (void)printf(",\"text\":");
-        put_json(text);
-        if (fix) {
-            (void)printf(",\"fix\":");
-            put_json(fix);
-        }
-        (void)printf("}");
+    printer->warnings += finding->severity == LEAT_FINDING_WARNING;
+    printer->errors += finding->severity == LEAT_FINDING_ERROR;
+    if (finding->severity == LEAT_FINDING_ERROR && printer->exit_code == 0)
+        printer->exit_code = finding->exit_code ? finding->exit_code : EX_CONFIG;
+    if (printer->json) {
+        (void)fputs(printer->first ? "" : ",\n ", stdout);
+        finding_print_json(finding);
     } else {
-        (void)printf("%-8s%s%s%s: ", name, checker->pipeline, checker->pipeline[0] ? "/" : "",
-                     checker->instance);
-        put_plain(text);
-        (void)printf("\n");
-        for (const char *line = fix; line && *line;) {
-            size_t length = strcspn(line, "\n");
-            char part[1024];
-            (void)snprintf(part, sizeof part, "%.*s", (int)length, line);
-            (void)printf("          %s ", line == fix ? "fix:" : "    ");
-            put_plain(part);
-            (void)printf("\n");
-            line += length + (line[length] == '\n');
-        }
+        finding_print(finding);
     }
-    checker->first = false;
-}
-
-static void report(leat_check *check, int32_t severity, int32_t exit_code, const char *text,
-                   const char *fix)
-{
-    finding(check->context, severity, exit_code, text, fix);
-}
-
-static void check_state(struct checker *checker, const struct config *config)
-{
-    struct state_directory directory;
-    struct journal_entry *entry = malloc(sizeof *entry);
-    leat_error error = {.size = sizeof error};
-    char text[400], fix[400];
-
-    checker->pipeline = "";
-    checker->instance = "state";
-    if (!state_look(&directory, config->state_directory)) {
-        (void)snprintf(text, sizeof text, "state_directory %.200s: %s", config->state_directory,
-                       strerror(errno));
-        (void)snprintf(fix, sizeof fix, "install -d -m 0750 -o USER %.200s", config->state_directory);
-        finding(checker, errno == ENOENT ? LEAT_FINDING_WARNING : LEAT_FINDING_ERROR,
-                errno == EACCES ? EX_NOPERM : EX_CANTCREAT, text, fix);
-        free(entry);
-        return;
-    }
-    if (access(config->state_directory, W_OK | X_OK) != 0) {
-        (void)snprintf(text, sizeof text, "state_directory %.200s is not writable: %s",
-                       config->state_directory, strerror(errno));
-        (void)snprintf(fix, sizeof fix, "chown USER %.200s", config->state_directory);
-        finding(checker, LEAT_FINDING_ERROR, EX_NOPERM, text, fix);
-    }
-    for (size_t i = 0; entry && i < config->pipeline_count; i++) {
-        checker->pipeline = config->pipelines[i].name;
-        if (state_load(&directory, config->pipelines[i].name, entry, &error) == LEAT_ECONFIG)
-            finding(checker, LEAT_FINDING_ERROR, error.exit_code, error.text, NULL);
-    }
-    state_close(&directory);
-    free(entry);
-}
-
-/* The templates of a sink, for what they name.  The caller frees the items; none where there is no
- * memory, which only makes the check say less. */
-static leat_strings routes_of(const struct config_sink *sink)
-{
-    const char **items = calloc(sink->route_count + 1, sizeof *items);
-    leat_strings routes = {.items = items};
-
-    for (size_t i = 0; items && i < sink->route_count; i++)
-        items[routes.count++] = sink->routes[i].route;
-    if (items && sink->route)
-        items[routes.count++] = sink->route;
-    return routes;
-}
-
-static void check_pipeline(struct checker *checker, const struct config_pipeline *pipeline,
-                           int64_t deadline_ns)
-{
-    leat_check check = {.size = sizeof check, .context = checker, .report = report};
-
-    checker->pipeline = pipeline->name;
-    for (size_t i = 0; i <= pipeline->sink_count; i++) {
-        void (*run)(const void *, leat_check *) =
-            i == 0 ? plugin_source_ops(pipeline->source)->check
-                   : plugin_sink_ops(pipeline->sinks[i - 1].plugin)->check;
-        const void *options = i == 0 ? pipeline->source_options : pipeline->sinks[i - 1].options;
-        int64_t left_ms = (deadline_ns - clock_now_ns(&clock_real)) / 1000000;
-
-        checker->instance = i == 0 ? "source" : pipeline->sinks[i - 1].name;
-        if (!run)
-            continue;
-        if (left_ms <= 0) {
-            finding(checker, LEAT_FINDING_ERROR, EX_UNAVAILABLE, "no time left to check it", NULL);
-            continue;
-        }
-        /* Each gets an equal part of what is left, so that one that hangs leaves the others some. */
-        check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
-        check.routes = i == 0 ? (leat_strings){0} : routes_of(&pipeline->sinks[i - 1]);
-        run(options, &check);
-        free((void *)(uintptr_t)check.routes.items);
-    }
+    printer->first = false;
 }
 
 int cmd_check(int argc, char **argv)
 {
-    static const char usage[] =
-        "Usage: leat check -c FILE [--offline] [--pipeline NAME] [--json]\n"
-        "Validates the file and, unless offline, everything it names, each finding with what mends\n"
-        "it.  Changes nothing; at most 10 s.\n";
+    static const char usage[] = "Usage: leat check -c FILE [--offline] [--pipeline NAME] [--json]\n"
+                                "Validates the file and, unless offline, everything it names, each "
+                                "finding with what mends\n"
+                                "it.  Changes nothing; at most 10 s.\n";
+    static const struct finding valid = {LEAT_FINDING_OK,     0,   "", "configuration",
+                                         "the file is valid", NULL};
     struct command_line line;
-    struct checker checker = {.first = true};
+    struct printer printer = {.first = true};
     struct config *config;
-    int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)CHECK_TIME_MS * 1000000;
-    int end = command_parse(argc, argv, TAKES_OFFLINE | TAKES_PIPELINE | TAKES_JSON, usage, &line);
+    int end = command_parse(argc, argv, TAKES_PIPELINE | TAKES_JSON | TAKES_OFFLINE, usage, &line);
     int exit_code = 0;
 
     if (end)
@@ -188,24 +57,19 @@ int cmd_check(int argc, char **argv)
         config_destroy(config);
         return EX_USAGE;
     }
-    checker.json = line.json;
+    printer.json = line.json;
     if (line.json)
         (void)printf("[");
-    checker.pipeline = "";
-    checker.instance = "configuration";
-    finding(&checker, LEAT_FINDING_OK, 0, "the file is valid", NULL);
+    print(&printer, &valid);
     if (!line.offline)
-        check_state(&checker, config);
-    for (size_t i = 0; i < config->pipeline_count && !line.offline; i++)
-        if (command_selects(&line, &config->pipelines[i]))
-            check_pipeline(&checker, &config->pipelines[i], deadline_ns);
+        check_everything(config, line.pipeline, print, &printer);
     if (line.json)
         (void)printf("]\n");
     else
-        (void)printf("%u errors, %u warnings\n", checker.errors, checker.warnings);
+        (void)printf("%u errors, %u warnings\n", printer.errors, printer.warnings);
     config_destroy(config);
     (void)fflush(stdout);
-    if (checker.exit_code != 0)
-        (void)fprintf(stderr, "leat: check found %u errors\n", checker.errors);
-    return checker.exit_code;
+    if (printer.exit_code != 0)
+        (void)fprintf(stderr, "leat: check found %u errors\n", printer.errors);
+    return printer.exit_code;
 }

@@ -62,8 +62,10 @@ static const struct verb verbs[] = {
      "nothing.  What is gone from it finishes what it has, or with --drop-removed is not waited "
      "for.\n" REACH},
     {"loglevel", TAKES_WORD,
-     "Usage: leat loglevel [error|warn|info|debug] [-c FILE | --socket PATH] [--json]\n"
-     "Sets the log level until the next start, or says what it is.\n" REACH},
+     "Usage: leat loglevel [error|warn|info|debug] [--component NAME] [-c FILE | --socket PATH]\n"
+     "                     [--json]\n"
+     "Sets the log level until the next start, or says what it is.  A component (core, source, a\n"
+     "sink's name, PIPELINE/source, PIPELINE/SINK) goes by its own, until level default.\n" REACH},
     {"stop", CAN_WAIT,
      "Usage: leat stop [-c FILE | --socket PATH] [--wait] [--json]\n"
      "Finishes what is in flight and ends the daemon, as SIGTERM does.  --wait comes back when it "
@@ -73,7 +75,7 @@ static const struct verb verbs[] = {
 
 struct request {
     const struct verb *verb;
-    const char *config, *socket, *pipeline, *sink, *word;
+    const char *config, *socket, *pipeline, *sink, *component, *word;
     bool json, wait, accept_gap, drop_removed;
     struct admin_client client;
     struct region region;
@@ -113,6 +115,12 @@ static int check_words(const struct request *request, unsigned given)
         return usage_error(request, "--accept-gap is for leat resume --sink NAME", NULL);
     if (request->drop_removed && !(takes & CAN_DROP))
         return usage_error(request, "--drop-removed is for leat reload", NULL);
+    if (request->component && (!(takes & TAKES_WORD) || !request->word))
+        return usage_error(request, "--component is for leat loglevel LEVEL", NULL);
+    if (request->component &&
+        (!*request->component ||
+         request->component[strspn(request->component, "abcdefghijklmnopqrstuvwxyz0123456789_-/")]))
+        return usage_error(request, "no name of a component:", request->component);
     if (request->pipeline && !is_name(request->pipeline))
         return usage_error(request, "no name of a pipeline:", request->pipeline);
     if (request->sink && !is_name(request->sink))
@@ -124,12 +132,17 @@ static int check_words(const struct request *request, unsigned given)
 
 static int parse(int argc, char **argv, struct request *out)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"socket", required_argument, NULL, 's'},
-        {"pipeline", required_argument, NULL, 'p'}, {"sink", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},           {"wait", no_argument, NULL, 'w'},
-        {"accept-gap", no_argument, NULL, 'g'},     {"drop-removed", no_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"socket", required_argument, NULL, 's'},
+                                            {"pipeline", required_argument, NULL, 'p'},
+                                            {"sink", required_argument, NULL, 'i'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"wait", no_argument, NULL, 'w'},
+                                            {"accept-gap", no_argument, NULL, 'g'},
+                                            {"drop-removed", no_argument, NULL, 'd'},
+                                            {"component", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     unsigned given = 0;
     int option;
 
@@ -148,6 +161,7 @@ static int parse(int argc, char **argv, struct request *out)
         out->socket = option == 's' ? optarg : out->socket;
         out->pipeline = option == 'p' ? optarg : out->pipeline;
         out->sink = option == 'i' ? optarg : out->sink;
+        out->component = option == 'k' ? optarg : out->component;
         out->json = out->json || option == 'j';
         out->wait = out->wait || option == 'w';
         out->accept_gap = out->accept_gap || option == 'g';
@@ -378,7 +392,7 @@ static void wait_until_done(const struct request *request, const char *pid)
 
 static int level(struct request *request, const struct tree_node *status)
 {
-    char path[64];
+    char path[256];
 
     if (!request->word) {
         (void)printf(request->json ? "[{\"level\":\"%s\"}" : "%s\n",
@@ -387,9 +401,12 @@ static int level(struct request *request, const struct tree_node *status)
         return EX_OK;
     }
     if (strcmp(request->word, "error") != 0 && strcmp(request->word, "warn") != 0 &&
-        strcmp(request->word, "info") != 0 && strcmp(request->word, "debug") != 0)
+        strcmp(request->word, "info") != 0 && strcmp(request->word, "debug") != 0 &&
+        !(request->component && strcmp(request->word, "default") == 0))
         return usage_error(request, "error, warn, info or debug, not", request->word) - 1;
-    (void)snprintf(path, sizeof path, "/loglevel?level=%s", request->word);
+    (void)snprintf(path, sizeof path, "/loglevel?level=%s%s%.130s", request->word,
+                   request->component ? "&component=" : "",
+                   request->component ? request->component : "");
     return post(request, "", path);
 }
 

@@ -12,6 +12,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_slot(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_control(int argc, char **argv); /* argv[0]: pause, resume, drain, ... */
 int cmd_tail(int argc, char **argv);

@@ -20,6 +20,7 @@ struct command {
 static const struct command commands[] = {
     {"run", cmd_run, "run what a configuration says, in the foreground"},
     {"check", cmd_check, "check a configuration and everything it names"},
+    {"doctor", cmd_doctor, "say what is wrong and what to do, of the file and the daemon"},
     {"status", cmd_status, "show what a running daemon does"},
     {"pause", cmd_control, "hold a pipeline or a sink of a running daemon"},
     {"resume", cmd_control, "let it go on"},

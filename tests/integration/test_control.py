@@ -76,7 +76,8 @@ def endpoint(scratch, things):
     (["drop", "--sink", "bus"], ["/pipelines/shop/sinks/bus/drop"]),
     (["drain"], ["/pipelines/shop/drain", "/pipelines/mail/drain"]),
     (["reload"], ["/reload"]), (["reload", "--drop-removed"], ["/reload?drop_removed=true"]),
-    (["loglevel", "debug"], ["/loglevel?level=debug"]), (["stop"], ["/shutdown"]), (["loglevel"], [])])
+    (["loglevel", "debug"], ["/loglevel?level=debug"]),
+    (["loglevel", "default", "--component", "shop/bus"], ["/loglevel?level=default&component=shop/bus"]), (["stop"], ["/shutdown"]), (["loglevel"], [])])
 def test_what_is_asked(endpoint, words, posts):
     done = command(*words, "--socket", endpoint.path)
     assert done.returncode == 0 and not done.stderr and done.stdout, done
@@ -89,7 +90,8 @@ def test_what_is_asked(endpoint, words, posts):
     (["pause", "--pipeline", "shoop"], "it has: shop mail"), (["pause", "--sink", "bus", "--pipeline", "mail"], "shop/bus,archive"),
     (["pause", "--sink", "archive"], "choose with --pipeline"), (["drain", "--sink", "bus"], "not for a sink"),
     (["drop"], "--sink NAME is missing"), (["reload", "--pipeline", "shop"], "whole daemon"),
-    (["stop", "now"], "unexpected now"), (["loglevel", "loud"], "not loud"), (["resume", "--accept-gap"], "--accept-gap is for"),
+    (["stop", "now"], "unexpected now"), (["loglevel", "loud"], "not loud"), (["loglevel", "default"], "not default"),
+    (["loglevel", "debug", "--component", "a&b"], "no name of a component"), (["stop", "--component", "core"], "is for leat loglevel"), (["resume", "--accept-gap"], "--accept-gap is for"),
     (["pause", "--pipeline", "../shutdown"], "no name of a pipeline"), (["pause", "--sink", "a/b"], "no name of a sink"),
     (["pause", "--wait"], "nothing to --wait for"), (["pause", "--nosuch"], "Usage")])
 def test_wrong_words_are_64_and_ask_nothing(endpoint, words, needle):
@@ -177,6 +179,10 @@ def test_commands_to_a_real_daemon(shop, db):
     assert command("loglevel", "debug", "-c", shop.config).returncode == 0
     assert command("loglevel", "-c", shop.config).stdout == "debug\n"
     assert json.loads(command("status", "-c", shop.config, "--json").stdout)["log_level"] == "debug"
+    assert command("loglevel", "debug", "--component", "p/archive", "-c", shop.config).returncode == 0
+    assert json.loads(command("status", "-c", shop.config, "--json").stdout)["log_levels"] == {"p/archive": "debug"}
+    done = command("loglevel", "debug", "--component", "nosuch", "-c", shop.config)
+    assert done.returncode == 64 and "no such component" in done.stderr, done
     done = command("stop", "--wait", "-c", shop.config)
     assert done.returncode == 0 and "stopping" in done.stdout, done
     assert shop.process.wait(1) == 0

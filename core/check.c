@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check.c -- everything that a configuration names, looked at without changing it.  [main]
+ */
+#include "finding.h"
+
+#include "clock.h"
+#include "plugins.h"
+#include "state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define CHECK_TIME_MS 9500
+
+struct checker {
+    void (*report)(void *context, const struct finding *finding);
+    void *context;
+    const char *pipeline, *instance;
+};
+
+static void finding(struct checker *checker, int32_t severity, int32_t exit_code, const char *text,
+                    const char *fix)
+{
+    struct finding found = {
+        .severity = severity,
+        .exit_code = exit_code,
+        .pipeline = checker->pipeline,
+        .instance = checker->instance,
+        .text = text,
+        .fix = fix,
+    };
+
+    checker->report(checker->context, &found);
+}
+
+static void report(leat_check *check, int32_t severity, int32_t exit_code, const char *text,
+                   const char *fix)
+{
+    finding(check->context, severity, exit_code, text, fix);
+}
+
+static void check_state(struct checker *checker, const struct config *config)
+{
+    struct state_directory directory;
+    struct journal_entry *entry = malloc(sizeof *entry);
+    leat_error error = {.size = sizeof error};
+    char text[400], fix[400];
+
+    checker->pipeline = "";
+    checker->instance = "state";
+    if (!state_look(&directory, config->state_directory)) {
+        (void)snprintf(text, sizeof text, "state_directory %.200s: %s", config->state_directory,
+                       strerror(errno));
+        (void)snprintf(fix, sizeof fix, "install -d -m 0750 -o USER %.200s",
+                       config->state_directory);
+        finding(checker, errno == ENOENT ? LEAT_FINDING_WARNING : LEAT_FINDING_ERROR,
+                errno == EACCES ? EX_NOPERM : EX_CANTCREAT, text, fix);
+        free(entry);
+        return;
+    }
+    if (access(config->state_directory, W_OK | X_OK) != 0) {
+        (void)snprintf(text, sizeof text, "state_directory %.200s is not writable: %s",
+                       config->state_directory, strerror(errno));
+        (void)snprintf(fix, sizeof fix, "chown USER %.200s", config->state_directory);
+        finding(checker, LEAT_FINDING_ERROR, EX_NOPERM, text, fix);
+    }
+    for (size_t i = 0; entry && i < config->pipeline_count; i++) {
+        checker->pipeline = config->pipelines[i].name;
+        if (state_load(&directory, config->pipelines[i].name, entry, &error) == LEAT_ECONFIG)
+            finding(checker, LEAT_FINDING_ERROR, error.exit_code, error.text, NULL);
+    }
+    state_close(&directory);
+    free(entry);
+}
+
+/* The templates of a sink, for what they name.  The caller frees the items; none where there is no
+ * memory, which only makes the check say less. */
+static leat_strings routes_of(const struct config_sink *sink)
+{
+    const char **items = calloc(sink->route_count + 1, sizeof *items);
+    leat_strings routes = {.items = items};
+
+    for (size_t i = 0; items && i < sink->route_count; i++)
+        items[routes.count++] = sink->routes[i].route;
+    if (items && sink->route)
+        items[routes.count++] = sink->route;
+    return routes;
+}
+
+static void check_pipeline(struct checker *checker, const struct config_pipeline *pipeline,
+                           int64_t deadline_ns)
+{
+    leat_check check = {.size = sizeof check, .context = checker, .report = report};
+
+    checker->pipeline = pipeline->name;
+    for (size_t i = 0; i <= pipeline->sink_count; i++) {
+        void (*run)(const void *, leat_check *) =
+            i == 0 ? plugin_source_ops(pipeline->source)->check
+                   : plugin_sink_ops(pipeline->sinks[i - 1].plugin)->check;
+        const void *options = i == 0 ? pipeline->source_options : pipeline->sinks[i - 1].options;
+        int64_t left_ms = (deadline_ns - clock_now_ns(&clock_real)) / 1000000;
+
+        checker->instance = i == 0 ? "source" : pipeline->sinks[i - 1].name;
+        if (!run)
+            continue;
+        if (left_ms <= 0) {
+            finding(checker, LEAT_FINDING_ERROR, EX_UNAVAILABLE, "no time left to check it", NULL);
+            continue;
+        }
+        /* Each gets an equal part of what is left, so that one that hangs leaves the others some.
+         */
+        check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
+        check.routes = i == 0 ? (leat_strings){0} : routes_of(&pipeline->sinks[i - 1]);
+        run(options, &check);
+        free((void *)(uintptr_t)check.routes.items);
+    }
+}
+
+void check_everything(const struct config *config, const char *pipeline,
+                      void (*tell)(void *context, const struct finding *finding), void *context)
+{
+    struct checker checker = {.report = tell, .context = context};
+    int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)CHECK_TIME_MS * 1000000;
+
+    check_state(&checker, config);
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        if (!pipeline || strcmp(pipeline, config->pipelines[i].name) == 0)
+            check_pipeline(&checker, &config->pipelines[i], deadline_ns);
+}
