@@ -92,9 +92,43 @@ static leat_strings routes_of(const struct config_sink *sink)
     return routes;
 }
 
-static void check_pipeline(struct checker *checker, const struct config_pipeline *pipeline,
-                           int64_t deadline_ns)
+/* What the source's start would be given now. */
+struct recalled {
+    struct journal_entry entry;
+    leat_pair facts[JOURNAL_FACTS_MAX];
+    leat_source_start start;
+};
+
+/* NULL: nothing was recorded, or it cannot be read, which check_state tells.  The caller frees it. */
+static struct recalled *recall(const struct config *config, const char *pipeline)
 {
+    struct recalled *recalled = calloc(1, sizeof *recalled);
+    struct state_directory directory;
+    leat_error error = {.size = sizeof error};
+    leat_status status = LEAT_EOF;
+
+    if (recalled && state_look(&directory, config->state_directory)) {
+        status = state_load(&directory, pipeline, &recalled->entry, &error);
+        state_close(&directory);
+    }
+    if (status != LEAT_OK) {
+        free(recalled);
+        return NULL;
+    }
+    recalled->start = (leat_source_start){.size = sizeof recalled->start,
+                                          .fact_count = recalled->entry.fact_count,
+                                          .facts = recalled->facts,
+                                          .position = recalled->entry.position.value};
+    for (uint32_t i = 0; i < recalled->entry.fact_count; i++)
+        recalled->facts[i] =
+            (leat_pair){recalled->entry.facts[i].name, recalled->entry.facts[i].value};
+    return recalled;
+}
+
+static void check_pipeline(struct checker *checker, const struct config *config,
+                           const struct config_pipeline *pipeline, int64_t deadline_ns)
+{
+    struct recalled *recalled = recall(config, pipeline->name);
     leat_check check = {.size = sizeof check, .context = checker, .report = report};
 
     checker->pipeline = pipeline->name;
@@ -115,10 +149,12 @@ static void check_pipeline(struct checker *checker, const struct config_pipeline
         /* Each gets an equal part of what is left, so that one that hangs leaves the others some.
          */
         check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
+        check.known = i == 0 && recalled ? &recalled->start : NULL;
         check.routes = i == 0 ? (leat_strings){0} : routes_of(&pipeline->sinks[i - 1]);
         run(options, &check);
         free((void *)(uintptr_t)check.routes.items);
     }
+    free(recalled);
 }
 
 void check_everything(const struct config *config, const char *pipeline,
@@ -130,5 +166,5 @@ void check_everything(const struct config *config, const char *pipeline,
     check_state(&checker, config);
     for (size_t i = 0; i < config->pipeline_count; i++)
         if (!pipeline || strcmp(pipeline, config->pipelines[i].name) == 0)
-            check_pipeline(&checker, &config->pipelines[i], deadline_ns);
+            check_pipeline(&checker, config, &config->pipelines[i], deadline_ns);
 }

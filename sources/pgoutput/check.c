@@ -174,12 +174,24 @@ static void check_role(struct run *run)
 /* ---- the slot ---------------------------------------------------------------------------------
  */
 
+/* What earlier runs have recorded.  A daemon that reads from the slot is ahead of that by now. */
+static struct slot_memory recall(const struct run *run)
+{
+    struct slot_memory memory = {0};
+    if (LEAT_HAS(run->check, leat_check, known) && run->check->known)
+        slot_recall(&memory, run->check->known);
+    if (run->facts.slot.active)
+        memory.position = 0;
+    return memory;
+}
+
 static void check_slot(struct run *run)
 {
     const struct slot_facts *slot = &run->facts.slot;
     const struct pgoutput_options *options = run->options;
     leat_error error = {.size = sizeof error};
-    if (!slot->exists) {
+    const struct slot_memory memory = recall(run);
+    if (!slot->exists && memory.position == 0) {
         report(run, options->create_slot ? LEAT_FINDING_NOTE : LEAT_FINDING_ERROR,
                options->create_slot ? 0 : 78, "leat slot create", "slot %s does not exist%s",
                options->slot,
@@ -192,8 +204,7 @@ static void check_slot(struct run *run)
     facts.publication_missing = false;
     facts.wal_logical = true;
     uint64_t start;
-    const struct slot_memory nothing = {0};
-    if (slot_judge(options, &facts, &nothing, &start, &error) == SLOT_REFUSE) {
+    if (slot_judge(options, &facts, &memory, &start, &error) == SLOT_REFUSE) {
         report(run, LEAT_FINDING_ERROR, error.exit_code, NULL, "%s", error.text);
         return;
     }

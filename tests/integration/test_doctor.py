@@ -89,7 +89,22 @@ def test_a_gap_comes_before_what_merely_stands_still(shop, db):
     shop.start()
     assert shop.wait_exit() == 65
     code, found = doctor(shop)
-    assert code in (65, 69) and of(found, "daemon"), found
+    assert code == 65 and of(found, "daemon") and "does not exist any more" in found[0]["text"], found
+    assert command("check", "-c", shop.config).returncode == 65
+    assert command("slot", "create", "-c", shop.config).returncode == 0  # behind what was recorded
+    db.execute("INSERT INTO t VALUES (2)")
+    code, found = doctor(shop)
+    assert code == 65 and "recreated or advanced" in found[0]["text"], found
+
+
+def test_a_daemon_ahead_of_its_state_file_is_no_gap(shop, db):
+    shop.start()
+    shop.wait_streaming(db)
+    ready(shop)
+    for i in range(5):
+        db.execute(f"INSERT INTO t VALUES ({i})")
+        shop.fence(db)
+        assert command("check", "-c", shop.config).returncode == 0
 
 
 def test_a_sink_that_is_down(db, leat, scratch):

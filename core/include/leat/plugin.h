@@ -497,6 +497,8 @@ typedef struct leat_stages { /* growing; static */
 
 enum { LEAT_FINDING_OK = 0, LEAT_FINDING_NOTE, LEAT_FINDING_WARNING, LEAT_FINDING_ERROR };
 
+struct leat_source_start;
+
 typedef struct leat_check { /* growing.  Given to check; everything reported is borrowed. */
     uint32_t size;
     int32_t deadline_ms; /* for the whole of it */
@@ -507,6 +509,9 @@ typedef struct leat_check { /* growing.  Given to check; everything reported is 
     void (*report)(struct leat_check *, int32_t severity, int32_t exit_code, const char *text,
                    const char *fix);
     leat_strings routes; /* of a sink: its route templates, for what they name.  May be empty */
+    /* Of a source: what its start would be given now; borrowed.  NULL: no run was recorded, or that
+     * cannot be read.  A daemon that runs may be ahead of it. */
+    const struct leat_source_start *known;
 } leat_check;
 
 /* Takes text that a command prints, in pieces. */
