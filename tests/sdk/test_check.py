@@ -2,6 +2,7 @@
 """leat-plugin-check with the project's own plugins: each keeps the contract, against its real server where it needs one."""
 import contextlib
 import json
+import re
 import subprocess
 
 import pytest
@@ -94,3 +95,16 @@ def test_what_cannot_be_tried_says_what_it_needs(scratch):
     other.chmod(0o666)
     done = subprocess.run([str(CHECKER), str(other)], capture_output=True, text=True, check=False)
     assert done.returncode == 77 and "leat would not load it" in done.stderr
+
+
+def test_docs_have_every_clause():
+    """docs/plugins.md, the checker's header and its sentences say the same."""
+    source = (places.ROOT / "tools" / "plugin-check" / "clauses.c").read_text(encoding="utf-8")
+    header = (places.ROOT / "tools" / "plugin-check" / "clauses.h").read_text(encoding="utf-8")
+    numbers = {name: int(number) for name, number in re.findall(r"(C_\w+) = (\d+)", header)}
+    said = {numbers[name]: "".join(re.findall(r'"([^"]*)"', body))
+            for name, body in re.findall(r'\[(C_\w+)\] =\s*((?:"[^"]*"\s*)+),', source)}
+    page = (places.ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    documented = {int(number): text for number, text in re.findall(r"^\| C-(\d+) \| (.*) \|$", page, flags=re.M)}
+    assert set(said) == set(numbers.values())
+    assert documented == said
