@@ -5,6 +5,8 @@
  */
 #include "sink.h"
 
+#include "certificate.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +256,7 @@ static leat_status kafka_start(leat_sink *sink, leat_sink_start *start, leat_err
     leat_status status;
     switch (sink->state) {
     case SINK_STOPPED:
+        certificate_tell_file(sink->host, sink->options->tls_certificate);
         return open_producer(sink, start, error);
     case SINK_CONNECTING:
         status = connect_step(sink, error);

@@ -7,6 +7,7 @@
  * the stream's end.
  */
 #include "json.h"
+#include "certificate.h"
 #include "sink.h"
 
 #include <stdio.h>
@@ -239,6 +240,7 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
     sink->hold_ms = hold_choose(sink->options, &sink->info, sink->hold_option_ms, &why);
     (void)client_subscribe(&sink->client, sink->alive, 2);
     sink->state = SINK_UP;
+    certificate_tell(sink->host, sink->client.socket.ssl);
     LOG(sink, LEAT_LOG_INFO, "connected", LEAT_F_STR("server", sink->client.server),
         LEAT_F_STR("version", sink->client.info.version),
         LEAT_F_STR("stream", sink->options->stream),

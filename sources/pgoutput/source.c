@@ -7,6 +7,7 @@
  * cannot work, or a place that the server can never send ends the pipeline.
  */
 #include "source.h"
+#include "certificate.h"
 #include "check.h"
 #include "connect.h"
 #include "fault.h"
@@ -223,6 +224,7 @@ static void say_connected(leat_source *source)
                    PQsslInUse(source->conn) ? PQsslAttribute(source->conn, "protocol") : "no"),
     };
     say(source, LEAT_LOG_INFO, "connected", fields, 5);
+    certificate_tell(source->host, PQsslStruct(source->conn, "OpenSSL"));
 }
 
 static leat_status judge(leat_source *source, leat_error *error)
