@@ -122,10 +122,13 @@ static void refuse(struct answer *answer, unsigned code, const char *why)
     text_print(&answer->text, "%s\n", why);
 }
 
-static void post_shutdown(struct admin *admin, struct answer *answer)
+static void refuse_command(struct answer *answer, unsigned code, const char *why)
 {
-    registry_ask_stop(admin->registry);
-    refuse(answer, 202, "stopping");
+    answer->code = code;
+    answer->type = JSON;
+    text_put_string(&answer->text, "{\"error\":");
+    text_put_json(&answer->text, why);
+    text_put_string(&answer->text, "}\n");
 }
 
 /* ?level=LEVEL for all, with &component=NAME for one; level=default: as all. */
@@ -136,72 +139,160 @@ static void post_log_level(struct admin *admin, struct answer *answer,
     const char *component =
         MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "component");
     bool reset = word && component && strcmp(word, "default") == 0;
+    bool known = true;
     int level = word && !reset ? config_log_level(word) : -1;
     leat_field fields[] = {LEAT_F_STR("level", word), LEAT_F_STR("component", component)};
 
     if (level < 0 && !reset) {
-        refuse(answer, 400,
-               "write /loglevel?level=error, warn, info or debug, and &component=NAME for one "
-               "component, which level=default resets");
+        refuse_command(answer, 400,
+                       "write /loglevel?level=error, warn, info or debug, and &component=NAME for "
+                       "one component, which level=default resets");
         return;
     }
-    if (component && !config_log_is_component(admin->registry->config, component)) {
-        refuse(answer, 404,
-               "there is no such component: write core, source, a sink's name, PIPELINE/source or "
-               "PIPELINE/SINK");
+    if (component) {
+        registry_lock(admin->registry);
+        known = config_log_is_component(admin->registry->config, component);
+        registry_unlock(admin->registry);
+    }
+    if (!known) {
+        refuse_command(answer, 404,
+                       "there is no such component: write core, source, a sink's name, "
+                       "PIPELINE/source or PIPELINE/SINK");
         return;
     }
-    if (!component)
+    if (!component) {
         log_set_level(level);
-    else if (!log_set_component(component, level)) {
-        refuse(answer, 409, "32 components have a level already: reset some with level=default");
+    } else if (!log_set_component(component, level)) {
+        refuse_command(answer, 409,
+                       "32 components have a level already: reset some with level=default");
         return;
     }
     log_event(NULL, NULL, LEAT_LOG_INFO, "log level set by command", fields, component ? 2 : 1);
-    refuse(answer, 200, word);
+    answer->code = 200;
+    answer->type = JSON;
+    text_print(&answer->text, "{\"ok\":true,\"level\":\"%s\"}\n", word);
 }
 
-/* "/pipelines/NAME/drain" */
-static bool post_drain(struct admin *admin, struct answer *answer, const char *url)
-{
-    static const char head[] = "/pipelines/", tail[] = "/drain";
-    const struct config *config = admin->registry->config;
-    const char *name = url + sizeof head - 1;
-    size_t length;
+/* An order on its way, and the connection that waits for it. */
+struct waiting {
+    struct order order; /* first */
+    struct MHD_Connection *connection;
+};
 
-    if (strncmp(url, head, sizeof head - 1) != 0)
-        return false;
-    length = strcspn(name, "/");
-    if (strcmp(name + length, tail) != 0)
-        return false;
-    for (size_t i = 0; i < config->pipeline_count; i++) {
-        if (strlen(config->pipelines[i].name) != length ||
-            memcmp(config->pipelines[i].name, name, length) != 0)
+/* [main] */
+static void order_done(struct order *order)
+{
+    MHD_resume_connection(((struct waiting *)(void *)order)->connection);
+}
+
+struct verb {
+    const char *name;
+    enum order_kind kind;
+};
+
+static const struct verb daemon_verbs[] = {{"shutdown", ORDER_SHUTDOWN}, {"reload", ORDER_RELOAD}};
+static const struct verb pipeline_verbs[] = {
+    {"pause", ORDER_PAUSE}, {"resume", ORDER_RESUME}, {"drain", ORDER_DRAIN}};
+static const struct verb sink_verbs[] = {
+    {"pause", ORDER_SINK_PAUSE}, {"resume", ORDER_SINK_RESUME}, {"drop", ORDER_SINK_DROP}};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static bool take_verb(const struct verb *verbs, size_t count, const char *word, struct order *order)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(verbs[i].name, word) != 0)
             continue;
-        registry_ask_drain(admin->registry, i);
-        refuse(answer, 202, "draining");
+        order->kind = verbs[i].kind;
         return true;
     }
-    refuse(answer, 404, "there is no such pipeline");
+    return false;
+}
+
+/* The part of a path up to the next slash; NULL: too long to be a name, or the path ends there. */
+static const char *take_name(const char *at, char out[NAME_MAX_BYTES])
+{
+    size_t length = strcspn(at, "/");
+
+    if (length == 0 || length >= NAME_MAX_BYTES || at[length] != '/')
+        return NULL;
+    memcpy(out, at, length);
+    out[length] = '\0';
+    return at + length + 1;
+}
+
+/* "/VERB", "/pipelines/NAME/VERB" or "/pipelines/NAME/sinks/NAME/VERB". */
+static bool read_order(const char *url, struct order *order)
+{
+    static const char head[] = "/pipelines/", sinks[] = "sinks/";
+    const char *rest;
+
+    if (strncmp(url, head, sizeof head - 1) != 0)
+        return *url == '/' && take_verb(daemon_verbs, COUNT(daemon_verbs), url + 1, order);
+    rest = take_name(url + sizeof head - 1, order->pipeline);
+    if (!rest)
+        return false;
+    if (strncmp(rest, sinks, sizeof sinks - 1) != 0)
+        return take_verb(pipeline_verbs, COUNT(pipeline_verbs), rest, order);
+    rest = take_name(rest + sizeof sinks - 1, order->sink);
+    return rest && take_verb(sink_verbs, COUNT(sink_verbs), rest, order);
+}
+
+/* An argument that is absent, or one of two words; false: another word. */
+static bool read_choice(struct MHD_Connection *connection, const char *name, const char *no,
+                        const char *yes, bool *out)
+{
+    const char *value = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+
+    *out = value && strcmp(value, yes) == 0;
+    return !value || *out || strcmp(value, no) == 0;
+}
+
+/* True: the connection waits. */
+static bool give_order(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
+                       const char *url, struct answer *answer, void **state)
+{
+    struct waiting *waiting = calloc(1, sizeof *waiting);
+
+    if (!waiting) {
+        answer->text.failed = true;
+        return false;
+    }
+    *state = waiting; /* freed when the request is over */
+    waiting->connection = connection;
+    waiting->order.done = order_done;
+    waiting->order.since_ns = clock_now_ns(endpoint->admin->registry->clock);
+    if (!read_order(url, &waiting->order)) {
+        refuse_command(answer, 404, "there is no such command; leat(1) lists them");
+        return false;
+    }
+    if (!read_choice(connection, "accept_gap", "false", "true", &waiting->order.accept_gap)
+        || !read_choice(connection, "removed", "drain", "drop", &waiting->order.drop_removed)) {
+        refuse_command(answer, 400, "write accept_gap=true or false, removed=drain or drop");
+        return false;
+    }
+    MHD_suspend_connection(connection);
+    if (!registry_give(endpoint->admin->registry, &waiting->order)) {
+        waiting->order.code = 503;
+        text_put_string(&waiting->order.answer, "{\"error\":\"the daemon has stopped\"}\n");
+        MHD_resume_connection(connection);
+    }
     return true;
 }
 
-static void command(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
-                    const char *url, struct answer *answer)
+/* True: the connection waits for the answer. */
+static bool command(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
+                    const char *url, struct answer *answer, void **state)
 {
-    bool shutdown = strcmp(url, "/shutdown") == 0;
-    bool level = strcmp(url, "/loglevel") == 0;
-
     if (!endpoint->listener.local) {
         answer->allow = "GET, HEAD";
-        refuse(answer, 405, "commands are taken from the unix socket only");
-    } else if (shutdown) {
-        post_shutdown(endpoint->admin, answer);
-    } else if (level) {
+        refuse_command(answer, 405, "commands are taken from the unix socket only");
+    } else if (strcmp(url, "/loglevel") == 0) {
         post_log_level(endpoint->admin, answer, connection);
-    } else if (!post_drain(endpoint->admin, answer, url)) {
-        refuse(answer, 404, "there is no such command");
+    } else {
+        return give_order(endpoint, connection, url, answer, state);
     }
+    return false;
 }
 
 /* ---- the way there and back ----------------------------------------------------------------- */
@@ -246,8 +337,9 @@ static bool is_our_name(const char *host)
     return strcmp(name, "localhost") == 0 || name[strspn(name, "0123456789.")] == '\0';
 }
 
-static void judge(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
-                  const char *url, const char *method, struct answer *answer)
+/* True: there is no answer yet, the connection waits for one. */
+static bool judge(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
+                  const char *url, const char *method, struct answer *answer, void **state)
 {
     bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
@@ -257,11 +349,12 @@ static void judge(struct admin_endpoint *endpoint, struct MHD_Connection *connec
     } else if (get) {
         question(endpoint, url, answer);
     } else if (strcmp(method, "POST") == 0) {
-        command(endpoint, connection, url, answer);
+        return command(endpoint, connection, url, answer, state);
     } else {
         answer->allow = endpoint->listener.local ? "GET, HEAD, POST" : "GET, HEAD";
         refuse(answer, 405, "this method does nothing here");
     }
+    return false;
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
@@ -292,7 +385,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
     return result;
 }
 
-static void begin_visit(struct admin_endpoint *endpoint, struct MHD_Connection *connection)
+static void time_visit(struct admin_endpoint *endpoint, struct MHD_Connection *connection,
+                       int64_t since_ns)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -301,33 +395,65 @@ static void begin_visit(struct admin_endpoint *endpoint, struct MHD_Connection *
     if (!visit)
         return;
     (void)pthread_mutex_lock(&endpoint->lock);
-    visit->since_ns = clock_now_ns(endpoint->admin->registry->clock);
+    visit->since_ns = since_ns;
     (void)pthread_mutex_unlock(&endpoint->lock);
 }
 
-/* Called first with the headers, then for each piece of a body, then at the end. */
+static char headers_seen; /* the state of a request whose headers have come */
+
+static enum MHD_Result begin_request(struct MHD_Connection *connection, void **state)
+{
+    struct answer answer = {.code = 500};
+    const char *length =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+    *state = &headers_seen;
+    if (!length || strcmp(length, "0") == 0)
+        return MHD_YES;
+    refuse(&answer, 413, "a request has no body here");
+    return send_answer(connection, &answer);
+}
+
+/* Called first with the headers, then for each piece of a body, then at the end; and once more when
+ * an order was answered. */
 enum MHD_Result admin__answer(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_size, void **state)
 {
-    static char headers_seen;
     struct admin_endpoint *endpoint = context;
     struct answer answer = {.code = 500};
 
     (void)version;
     (void)upload;
-    if (!*state) {
-        const char *length =
-            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-        *state = &headers_seen;
-        if (!length || strcmp(length, "0") == 0)
-            return MHD_YES;
-        refuse(&answer, 413, "a request has no body here");
-        return send_answer(connection, &answer);
-    }
+    if (!*state)
+        return begin_request(connection, state);
     if (*upload_size > 0)
         return MHD_NO; /* a body without a length */
-    begin_visit(endpoint, connection);
-    judge(endpoint, connection, url, method, &answer);
+    time_visit(endpoint, connection, clock_now_ns(endpoint->admin->registry->clock));
+    if (*state != &headers_seen) {
+        struct waiting *waiting = *state;
+        answer.code = waiting->order.code;
+        answer.type = JSON;
+        answer.text = waiting->order.answer;
+        waiting->order.answer = (struct text_buffer){0};
+    } else if (judge(endpoint, connection, url, method, &answer, state)) {
+        time_visit(endpoint, connection, INT64_MAX);
+        return MHD_YES;
+    }
     return send_answer(connection, &answer);
+}
+
+void admin__over(void *context, struct MHD_Connection *connection, void **state,
+                 enum MHD_RequestTerminationCode code)
+{
+    struct waiting *waiting = *state;
+
+    (void)context;
+    (void)connection;
+    (void)code;
+    if (!waiting || *state == (void *)&headers_seen)
+        return;
+    free(waiting->order.answer.text);
+    free(waiting);
+    *state = NULL;
 }

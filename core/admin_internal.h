@@ -16,7 +16,7 @@
 /* One connection: since when its present request takes. */
 struct admin_visit {
     int fd; /* -1: free */
-    int64_t since_ns;
+    int64_t since_ns; /* INT64_MAX: it waits for an order, which is bounded by itself */
 };
 
 struct admin_endpoint {
@@ -37,5 +37,9 @@ struct admin {
 enum MHD_Result admin__answer(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_size, void **state);
+
+/* [the endpoint's thread] The request is over: frees what it had. */
+void admin__over(void *context, struct MHD_Connection *connection, void **state,
+                 enum MHD_RequestTerminationCode code);
 
 #endif

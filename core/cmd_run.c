@@ -22,7 +22,5 @@ int cmd_run(int argc, char **argv)
     config = config_load(line.config, stderr, &exit_code);
     if (!config)
         return exit_code;
-    exit_code = control_run(config);
-    config_destroy(config);
-    return exit_code;
+    return control_run(config);
 }

@@ -17,6 +17,7 @@ struct plugin;           /* plugins.h: one loaded plugin */
 struct plugins;          /* plugins.h: what is installed */
 struct option_templates; /* options.h: secrets as written, for options_expand */
 
+enum { CONFIG_PIPELINES_MAX = 64 };
 enum { CONFIG_LOG_TEXT = 0, CONFIG_LOG_JSON };
 
 /* One entry of `routes:`, tried in order. */

@@ -12,7 +12,7 @@
 #include "region.h"
 #include "tree.h"
 
-enum { CONFIG_PIPELINES_MAX = 64, CONFIG_SINKS_MAX = 16, CONFIG_ROUTES_MAX = 256 };
+enum { CONFIG_SINKS_MAX = 16, CONFIG_ROUTES_MAX = 256 };
 
 /* What each source and each sink needs of the memory, to have something in flight at all. */
 #define CONFIG_SHARE_MIN (INT64_C(4) * 1024 * 1024)

@@ -4,16 +4,14 @@
  */
 #include "control.h"
 
-#include "admin.h"
+#include "control_internal.h"
 #include "exit_code.h"
 #include "log.h"
 #include "log_metrics.h"
 #include "notify.h"
-#include "pipeline.h"
-#include "registry.h"
-#include "state.h"
-#include "watchdog.h"
+#include "status_line.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -25,22 +23,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-struct control {
-    const struct config *config;
-    const struct clock *clock;
-    struct state_directory state;
-    struct doorbell bell;
-    int signals;
-    struct registry registry;
-    struct pipeline **pipelines; /* registry.pipelines: read here, set by registry_set only */
-    struct admin *admin;
-    struct watchdog watchdog;
-    struct log_metrics log_metrics;
-    int64_t next_write_ns;
-    bool stopping;
-    int exit_code;
-    char reason[LEAT_ERROR_TEXT + 128]; /* of the first failure */
-};
+#define STATUS_NS ((int64_t)2000000000)
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
@@ -67,13 +50,17 @@ static bool open_signals(struct control *control)
     return control->signals >= 0;
 }
 
-static void ask_all_to_stop(struct control *control)
+/* What a reload has already taken apart it has to put together first. */
+void control__stop(struct control *control)
 {
     int64_t deadline_ns =
         clock_now_ns(control->clock) + control->config->shutdown_timeout_ms * 1000000;
 
-    control->stopping = true;
+    control->stop_asked = true;
     atomic_store_explicit(&control->registry.stopping, true, memory_order_relaxed);
+    if (control->stopping || !reload_give_up(control))
+        return;
+    control->stopping = true;
     notify_send("STOPPING=1\nSTATUS=finishing what is in flight");
     for (size_t i = 0; i < control->config->pipeline_count; i++)
         if (control->pipelines[i])
@@ -97,12 +84,16 @@ static void take_signal(struct control *control, int number)
     leat_field fields[] = {LEAT_F_STR("signal", strsignal(number))};
 
     if (number == SIGTERM || number == SIGINT) {
-        if (control->stopping) {
+        if (control->stop_asked) {
             log_event(NULL, NULL, LEAT_LOG_WARN, "second signal, exiting at once", fields, 1);
             die_of(number);
         }
         log_event(NULL, NULL, LEAT_LOG_INFO, "stopping, what is in flight is finished", fields, 1);
-        ask_all_to_stop(control);
+        control__stop(control);
+        return;
+    }
+    if (number == SIGHUP) {
+        control->reload_asked = true; /* many at once are one */
         return;
     }
     log_event(NULL, NULL, LEAT_LOG_INFO, "signal without effect", fields, 1);
@@ -116,32 +107,28 @@ static void take_signals(struct control *control)
         take_signal(control, (int)info.ssi_signo);
 }
 
-/* What came over the admin endpoint. */
-static void take_commands(struct control *control)
+/* One reload at a time; the signal's before the endpoint's, which are answered one by one. */
+static void take_reloads(struct control *control)
 {
-    struct registry *registry = &control->registry;
-
-    if (atomic_exchange_explicit(&registry->stop_asked, false, memory_order_acquire)
-        && !control->stopping) {
-        log_event(NULL, NULL, LEAT_LOG_INFO, "stopping by command, what is in flight is finished",
-                  NULL, 0);
-        ask_all_to_stop(control);
+    if (control->reload) {
+        reload_step(control);
+        return;
     }
-    for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        if (!atomic_exchange_explicit(&registry->drain_asked[i], false, memory_order_acquire)
-            || !control->pipelines[i] || control->stopping)
-            continue;
-        log_event(control->config->pipelines[i].name, NULL, LEAT_LOG_INFO, "draining by command",
-                  NULL, 0);
-        pipeline_ask_stop(control->pipelines[i],
-                          clock_now_ns(control->clock)
-                              + control->config->shutdown_timeout_ms * 1000000);
+    if (control->stop_asked)
+        return;
+    if (control->reload_asked) {
+        control->reload_asked = false;
+        reload_begin(control, NULL);
+    } else if (control->reloads) {
+        struct order *order = control->reloads;
+        control->reloads = order->next;
+        reload_begin(control, order);
     }
 }
 
 /* ---- state files ---------------------------------------------------------------------------- */
 
-static void write_state(struct control *control, struct pipeline *pipeline, bool all)
+void control__write_state(struct control *control, struct pipeline *pipeline, bool all)
 {
     struct journal_entry entry;
     leat_error error = {.size = sizeof error};
@@ -169,7 +156,7 @@ static void write_states(struct control *control)
 
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
         if (control->pipelines[i])
-            write_state(control, control->pipelines[i], all);
+            control__write_state(control, control->pipelines[i], all);
         if (control->config->pipelines[i].confirm_interval_ms < interval_ms)
             interval_ms = control->config->pipelines[i].confirm_interval_ms;
     }
@@ -179,8 +166,8 @@ static void write_states(struct control *control)
 
 /* ---- pipelines ------------------------------------------------------------------------------ */
 
-static void note_failure(struct control *control, const char *pipeline, const char *culprit,
-                         const leat_error *error)
+void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
+                           const leat_error *error)
 {
     leat_field fields[] = {LEAT_F_STR("error", error->text)};
 
@@ -192,75 +179,148 @@ static void note_failure(struct control *control, const char *pipeline, const ch
                    error->text);
 }
 
+struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
+                                 leat_error *error)
+{
+    struct pipeline_setup setup = {
+        .config = &config->pipelines[index],
+        .owner = config,
+        .clock = control->clock,
+        .control_bell = &control->bell,
+        .memory = (size_t)config->memory / config->pipeline_count,
+        .memory_factor = config->pipeline_count,
+        .tally_tables = (uint32_t)config->metrics_tables,
+        .mlock = config->mlock,
+    };
+
+    return pipeline_create(&setup, error);
+}
+
+bool control__recall(struct control *control, struct pipeline *pipeline, struct journal_entry *known,
+                     bool *was_known, leat_error *error)
+{
+    leat_status status = state_load(&control->state, pipeline->config->name, known, error);
+
+    *was_known = status == LEAT_OK;
+    return status == LEAT_OK || status == LEAT_EOF;
+}
+
 static bool make_pipeline(struct control *control, size_t index)
 {
     const struct config_pipeline *config = &control->config->pipelines[index];
     leat_error error = {.size = sizeof error};
     struct journal_entry *known = malloc(sizeof *known);
-    struct pipeline_setup setup = {
-        .config = config,
-        .clock = control->clock,
-        .control_bell = &control->bell,
-        .memory = (size_t)control->config->memory / control->config->pipeline_count,
-        .memory_factor = control->config->pipeline_count,
-        .tally_tables = (uint32_t)control->config->metrics_tables,
-        .mlock = control->config->mlock,
-    };
-    struct pipeline *pipeline = NULL;
-    leat_status status =
-        known ? state_load(&control->state, config->name, known, &error) : LEAT_EFATAL;
+    struct pipeline *pipeline = known ? control__create(control, control->config, index, &error)
+                                      : NULL;
+    bool was_known = false;
+    bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error)
+                && pipeline_recall(pipeline, was_known ? known : NULL, &error);
 
-    if (status == LEAT_OK)
-        setup.known = known;
-    if (status == LEAT_OK || status == LEAT_EOF)
-        pipeline = pipeline_create(&setup, &error);
     free(known);
-    if (pipeline && pipeline_start(pipeline, &error)) {
+    if (good && pipeline_start(pipeline, &error)) {
         registry_set(&control->registry, index, pipeline);
         return true;
     }
     pipeline_destroy(pipeline);
     if (error.status == LEAT_OK)
         error.status = LEAT_EFATAL;
-    note_failure(control, config->name, "start", &error);
+    control__note_failure(control, config->name, "start", &error);
     return false;
+}
+
+/* One that begins again stands as it stood. */
+static void keep_orders(struct pipeline *pipeline, enum pipeline_hold hold, const bool *paused)
+{
+    pipeline_set_hold(pipeline, hold);
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        if (paused[i] && atomic_load(&pipeline->channels[i].order) == CHANNEL_GO)
+            pipeline_set_order(pipeline, i, CHANNEL_PAUSE);
 }
 
 static void pipeline_ended(struct control *control, size_t index)
 {
     struct pipeline *pipeline = control->pipelines[index];
+    enum pipeline_hold hold = (enum pipeline_hold)atomic_load(&pipeline->hold);
+    bool paused[JOURNAL_SINKS_MAX] = {false};
     bool again;
 
     pipeline_join(pipeline);
-    write_state(control, pipeline, true);
-    again = pipeline->regressed && !control->stopping;
+    control__write_state(control, pipeline, true);
+    again = pipeline->regressed && !control->stop_asked;
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        paused[i] = atomic_load(&pipeline->channels[i].order) == CHANNEL_PAUSE;
     if (again) {
         leat_field fields[] = {LEAT_F_STR("error", pipeline->error.text)};
         log_event(pipeline->config->name, pipeline->culprit, LEAT_LOG_ERROR,
                   "sink went backwards, beginning again at the confirmed position", fields, 1);
     } else if (pipeline->error.status != LEAT_OK) {
-        note_failure(control, pipeline->config->name, pipeline->culprit, &pipeline->error);
+        control__note_failure(control, pipeline->config->name, pipeline->culprit, &pipeline->error);
     } else if (!pipeline->drained && pipeline->source.begun) {
         log_event(pipeline->config->name, NULL, LEAT_LOG_WARN,
                   "stopped before everything in flight was durable, it will be sent again", NULL, 0);
     }
     registry_set(&control->registry, index, NULL);
     pipeline_destroy(pipeline);
-    if ((again && make_pipeline(control, index)) || control->exit_code == 0)
-        return;
-    ask_all_to_stop(control);
+    if (again && make_pipeline(control, index))
+        keep_orders(control->pipelines[index], hold, paused);
+    else if (control->exit_code != 0)
+        control__stop(control);
 }
 
 static bool reap(struct control *control)
 {
-    bool any_left = false;
+    bool any_left = control->reload != NULL;
 
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        if (control->pipelines[i] && pipeline_state(control->pipelines[i]) == PIPELINE_ENDED)
+        if (control->pipelines[i] && pipeline_state(control->pipelines[i]) == PIPELINE_ENDED
+            && !reload_has(control, i))
             pipeline_ended(control, i);
         any_left = any_left || control->pipelines[i];
     }
     return any_left;
+}
+
+/* ---- configurations ------------------------------------------------------------------------- */
+
+static bool is_used(const struct control *control, const struct config *config)
+{
+    if (config == control->config)
+        return true;
+    for (size_t i = 0; i < control->config->pipeline_count; i++) {
+        const struct pipeline *pipeline = control->pipelines[i];
+        if (pipeline && pipeline->owner == config)
+            return true;
+        for (uint32_t k = 0; pipeline && k < pipeline->sink_count; k++)
+            if (pipeline->workers[k]->owner == config)
+                return true;
+    }
+    return false;
+}
+
+void control__sweep(struct control *control)
+{
+    struct control_config **at = &control->configs;
+
+    while (*at) {
+        struct control_config *entry = *at;
+        if (is_used(control, entry->config)) {
+            at = &entry->next;
+            continue;
+        }
+        *at = entry->next;
+        config_destroy(entry->config);
+        free(entry);
+    }
+}
+
+static void free_configs(struct control *control)
+{
+    while (control->configs) {
+        struct control_config *entry = control->configs;
+        control->configs = entry->next;
+        config_destroy(entry->config);
+        free(entry);
+    }
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -274,7 +334,22 @@ static void wait_for_work(struct control *control)
     int64_t left_ns = until_ns - clock_now_ns(control->clock);
     int timeout_ms = left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
 
+    /* A reload that waits for its turn comes in the next one. */
+    if (!control->reload && !control->stop_asked && (control->reload_asked || control->reloads))
+        timeout_ms = 0;
     (void)poll(fds, 2, timeout_ms);
+}
+
+static void tell_status(struct control *control)
+{
+    int64_t now_ns = clock_now_ns(control->clock);
+    char line[256];
+
+    if (now_ns < control->next_status_ns || control->stopping || control->reload)
+        return;
+    control->next_status_ns = now_ns + STATUS_NS;
+    if (notify_is_wanted() && status_line(&control->registry, line, sizeof line))
+        notify_status(line);
 }
 
 /* Once a turn, and a turn comes at least once a second. */
@@ -284,8 +359,9 @@ static void tick(struct control *control)
     admin_tick(control->admin);
     log_tick(false);
     log_metrics_tick(&control->log_metrics, &control->registry);
-    notify_tick(control->stopping);
+    notify_tick(control->stopping || control->reload);
     watchdog_tick(&control->watchdog, &control->registry);
+    tell_status(control);
 }
 
 static void loop(struct control *control)
@@ -300,7 +376,8 @@ static void loop(struct control *control)
             wait_for_work(control);
         doorbell_disarm(&control->bell);
         take_signals(control);
-        take_commands(control);
+        orders_take(control);
+        take_reloads(control);
         tick(control);
     }
 }
@@ -328,17 +405,30 @@ static void begun(struct control *control)
 
 static void close_control(struct control *control)
 {
+    orders_refuse_all(control);
     admin_stop(control->admin);
     watchdog_fini(&control->watchdog);
     registry_fini(&control->registry);
     (void)close(control->signals);
     doorbell_fini(&control->bell);
     state_close(&control->state);
+    free_configs(control);
 }
 
-int control_run(const struct config *config)
+static bool keep_config(struct control *control, struct config *config)
 {
-    struct control control = {.config = config, .clock = &clock_real, .bell = {.fd = -1}};
+    control->configs = calloc(1, sizeof *control->configs);
+    if (!control->configs) {
+        config_destroy(config);
+        return false;
+    }
+    control->configs->config = control->config = config;
+    return true;
+}
+
+int control_run(struct config *config)
+{
+    struct control control = {.clock = &clock_real, .bell = {.fd = -1}};
     leat_error error = {.size = sizeof error};
 
     /* Large buffers of a library (a row of 200 MB) go back to the system when they are freed, and
@@ -347,12 +437,17 @@ int control_run(const struct config *config)
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     log_init(config);
-    if (!state_open(&control.state, config->state_directory, &error))
+    if (!keep_config(&control, config))
+        return EX_OSERR;
+    if (!state_open(&control.state, config->state_directory, &error)) {
+        free_configs(&control);
         return fail_early(&error);
+    }
     if (!doorbell_init(&control.bell)
         || !registry_init(&control.registry, config, control.clock, &control.bell)
         || !open_signals(&control)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
+        free_configs(&control);
         return EX_OSERR;
     }
     control.pipelines = control.registry.pipelines;
@@ -366,7 +461,7 @@ int control_run(const struct config *config)
     for (size_t i = 0; i < config->pipeline_count && control.exit_code == 0; i++)
         (void)make_pipeline(&control, i);
     if (control.exit_code != 0)
-        ask_all_to_stop(&control);
+        control__stop(&control);
     else
         begun(&control);
     loop(&control);

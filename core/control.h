@@ -10,8 +10,9 @@
 
 #include "config.h"
 
-/* Runs what the configuration says until a signal or a failure ends it.  Returns the exit code;
- * the reason has been written to standard error. */
-int control_run(const struct config *config);
+/* Runs what the configuration says until a signal or a failure ends it, or what the same file says
+ * later.  Takes the configuration over.  Returns the exit code; the reason has been written to
+ * standard error. */
+int control_run(struct config *config);
 
 #endif

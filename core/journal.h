@@ -27,7 +27,9 @@ struct journal_fact {
 struct journal_sink {
     char name[64];
     bool known;
+    bool dropped; /* the confirmation goes on without it; durable stays as it was then */
     leat_identity durable;
+    leat_identity gap_until; /* what it does not have ends here: durable moves on behind that only */
 };
 
 /* What a state file holds. */
@@ -77,6 +79,29 @@ bool journal_take(struct journal *journal, bool all, struct journal_entry *out);
  * again. */
 void journal_written(struct journal *journal, const struct journal_entry *entry);
 void journal_failed(struct journal *journal);
+
+/* [source, control] Nothing waits for the sink any more: its durable identity stays as it is, and is
+ * marked as dropped in the state file.  EREJECT: it is the last one that is left; AGAIN: it was
+ * dropped before; ECONFIG: there is no such sink. */
+leat_status journal_drop(struct journal *journal, const char *sink);
+
+/* [worker, of that sink] It takes part again.  missed: the newest record that it was not given; it
+ * counts as having what is newer than that, and newer than what is confirmed by now. */
+void journal_take_back(struct journal *journal, const char *sink, leat_identity missed);
+
+/* [any] */
+bool journal_is_dropped(struct journal *journal, const char *sink);
+
+/* [any] What is missing in a dropped sink by what is confirmed: everything behind *from up to *to.
+ * False: nothing. */
+bool journal_gap(const struct journal_entry *entry, const char *sink, leat_identity *from,
+                 leat_identity *to);
+
+/* [any] The newest identity that is confirmed; false: none is known. */
+bool journal_newest(struct journal *journal, leat_identity *out);
+
+/* [any] A copy of what is to be recorded. */
+void journal_read(struct journal *journal, struct journal_entry *out);
 
 /* [any] The last identity that is known durable in the sink, recorded or about to be; false: none. */
 bool journal_sink_floor(struct journal *journal, const char *sink, leat_identity *out);

@@ -35,8 +35,9 @@ struct repeat {
     char pipeline[64], instance[64], message[96]; /* of what is counted; empty: none */
 };
 
-static bool as_json, for_journal;
+static bool for_journal;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool as_json;                   /* under lock */
 static struct repeat repeats[REPEATS]; /* under lock */
 
 static const int syslog_levels[] = {3, 4, 6, 7};
@@ -57,9 +58,16 @@ static bool goes_to_journal(void)
 
 void log_init(const struct config *config)
 {
-    as_json = config->log_format == CONFIG_LOG_JSON;
+    log_set_format(config->log_format);
     for_journal = goes_to_journal();
     log_configure(config);
+}
+
+void log_set_format(int64_t format)
+{
+    (void)pthread_mutex_lock(&lock);
+    as_json = format == CONFIG_LOG_JSON;
+    (void)pthread_mutex_unlock(&lock);
 }
 
 static void put(struct line *line, const char *text, size_t length)

@@ -22,6 +22,9 @@ struct config;
 /* [main] before any thread starts: the form, and the levels as log_configure. */
 void log_init(const struct config *config);
 
+/* [any] The form, text or JSON: CONFIG_LOG_... */
+void log_set_format(int64_t format);
+
 /* [any] The levels of the configuration; what was set otherwise is forgotten. */
 void log_configure(const struct config *config);
 

@@ -5,10 +5,12 @@
 #include "notify.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 void notify_send(const char *text)
@@ -31,10 +33,38 @@ void notify_send(const char *text)
     (void)close(fd);
 }
 
-/* shutdown_timeout is the bound, and the daemon keeps it; systemd's own must not come first. */
-void notify_tick(bool stopping)
+bool notify_is_wanted(void)
 {
-    if (stopping)
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+void notify_reloading(void)
+{
+    char text[96];
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading",
+                   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    notify_send(text);
+}
+
+void notify_status(const char *line)
+{
+    static char told[300]; /* the control thread's alone */
+    char text[300];
+
+    (void)snprintf(text, sizeof text, "STATUS=%s", line);
+    if (strcmp(text, told) == 0)
+        return;
+    memcpy(told, text, sizeof told);
+    notify_send(text);
+}
+
+/* shutdown_timeout is the bound, and the daemon keeps it; systemd's own must not come first. */
+void notify_tick(bool takes_time)
+{
+    if (takes_time)
         notify_send("EXTEND_TIMEOUT_USEC=10000000");
 }
 

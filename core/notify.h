@@ -13,8 +13,17 @@
 /* Lines of NAME=VALUE. */
 void notify_send(const char *text);
 
-/* Once a second at least: while it stops, asks for the time that is still needed. */
-void notify_tick(bool stopping);
+/* False: nobody listens, so nothing has to be made up. */
+bool notify_is_wanted(void);
+
+/* A reload begins: RELOADING, with the time that systemd wants to see; READY ends it. */
+void notify_reloading(void);
+
+/* One line for `systemctl status`; the same one again is not sent. */
+void notify_status(const char *line);
+
+/* Once a second at least: while it stops or reloads, asks for the time that is still needed. */
+void notify_tick(bool takes_time);
 
 /* WATCHDOG_USEC, when it is meant for this process; 0: nobody watches. */
 int64_t notify_watchdog_us(void);

@@ -4,6 +4,7 @@
  */
 #include "pipeline.h"
 
+#include "guard.h"
 #include "host_services.h"
 #include "log.h"
 #include "plugins.h"
@@ -37,11 +38,15 @@ static struct pipeline *pipeline_of(const struct worker *worker)
     return (struct pipeline *)(void *)((char *)worker->journal - offsetof(struct pipeline, journal));
 }
 
+struct pipeline *pipeline_of_source(const leat_host *host)
+{
+    return (struct pipeline *)(void *)((char *)(uintptr_t)host - offsetof(struct pipeline, source));
+}
+
 static void log_of_source(const leat_host *host, int32_t level, const char *message,
                           const leat_field *fields, size_t field_count)
 {
-    struct pipeline *pipeline =
-        (struct pipeline *)(void *)((char *)(uintptr_t)host - offsetof(struct pipeline, source));
+    struct pipeline *pipeline = pipeline_of_source(host);
 
     remember(&pipeline->source_note, level, message, fields, field_count);
     log_for_host(host, level, message, fields, field_count);
@@ -53,7 +58,8 @@ static void log_of_sink(const leat_host *host, int32_t level, const char *messag
     const struct worker *worker = (const struct worker *)(const void *)host;
     struct pipeline *pipeline = pipeline_of(worker);
 
-    remember(&pipeline->sink_notes[worker - pipeline->workers], level, message, fields, field_count);
+    remember(&pipeline->sink_notes[worker->channel - pipeline->channels], level, message, fields,
+             field_count);
     log_for_host(host, level, message, fields, field_count);
 }
 
@@ -127,6 +133,9 @@ static void source_drain(struct pipeline *pipeline)
             pipeline->drained = true;
             return;
         }
+        /* Nobody waits for a sink that was told to stand still. */
+        if (pipeline_state(pipeline) == PIPELINE_STOPPING && source_loop_is_stuck(&pipeline->source))
+            return;
         if (status == LEAT_OK || status == LEAT_AGAIN)
             status = source_loop_step(&pipeline->source,
                                       ms_left(pipeline) < 1000 ? (int32_t)ms_left(pipeline) : 1000,
@@ -136,8 +145,8 @@ static void source_drain(struct pipeline *pipeline)
 
 static void let_workers_stop(struct pipeline *pipeline)
 {
-    for (uint32_t i = 0; i < pipeline->worker_threads_started; i++) {
-        atomic_store_explicit(&pipeline->workers[i].stopping, true, memory_order_release);
+    for (uint32_t i = 0; i < pipeline->sink_count; i++) {
+        atomic_store_explicit(&pipeline->channels[i].stopping, true, memory_order_release);
         doorbell_force(&pipeline->channels[i].worker_bell);
     }
 }
@@ -180,14 +189,23 @@ static void *worker_main(void *argument)
 
     (void)snprintf(name, sizeof name, "leat-%.10s", worker->config->name);
     (void)prctl(PR_SET_NAME, name);
-    while (!atomic_load_explicit(&worker->stopping, memory_order_acquire) && worker_step(worker, -1))
+    while (!atomic_load_explicit(&worker->stopping, memory_order_acquire)
+           && !atomic_load_explicit(&worker->channel->stopping, memory_order_acquire)
+           && worker_step(worker, -1))
         ;
     if (worker->state == WORKER_FAILED) {
         end_with(pipeline, worker->config->name, &worker->error, worker->regressed);
         atomic_store_explicit(&pipeline->hurry, true, memory_order_release);
         doorbell_force(&pipeline->source.bell);
     }
-    worker_stop(worker, pipeline->drained ? ms_left(pipeline) : 0);
+    if (atomic_load_explicit(&worker->channel->stopping, memory_order_acquire))
+        worker_stop(worker, pipeline->drained
+                                ? ms_left(pipeline)
+                                : atomic_load_explicit(&pipeline->finish_ms, memory_order_relaxed));
+    else
+        worker_stop(worker, atomic_load_explicit(&worker->stop_ms, memory_order_relaxed));
+    atomic_store_explicit(&worker->ended, true, memory_order_release);
+    doorbell_force(pipeline->control_bell);
     return NULL;
 }
 
@@ -213,10 +231,10 @@ static void begin_journal(struct pipeline *pipeline)
 
     *entry = pipeline->known;
     entry->sink_count = 0;
-    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
+    for (size_t i = 0; i < pipeline->sink_count; i++) {
         struct journal_sink *sink = &entry->sinks[entry->sink_count++];
         memset(sink, 0, sizeof *sink);
-        (void)snprintf(sink->name, sizeof sink->name, "%s", pipeline->config->sinks[i].name);
+        (void)snprintf(sink->name, sizeof sink->name, "%s", pipeline->sink_names[i]);
         for (uint32_t k = 0; k < pipeline->known.sink_count; k++)
             if (strcmp(pipeline->known.sinks[k].name, sink->name) == 0)
                 *sink = pipeline->known.sinks[k];
@@ -256,7 +274,7 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
         .channel_count = (uint32_t)config->sink_count,
         .journal = &pipeline->journal,
         .log = log_of_source,
-        .extension = host_services_for_source,
+        .extension = guard_services_for_source,
     };
 
     pipeline->source.bell.fd = -1;
@@ -273,20 +291,20 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
                    error);
 }
 
-static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup *setup, size_t index,
-                          size_t share, size_t factor, leat_error *error)
+struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
+                                    const struct config_sink *config, const struct config *owner,
+                                    leat_error *error)
 {
-    const struct config_sink *config = &setup->config->sinks[index];
-    struct worker *worker = &pipeline->workers[index];
-    struct worker_setup worker_setup = {
-        .clock = setup->clock,
-        .pipeline = setup->config->name,
+    struct worker *worker = calloc(1, sizeof *worker);
+    struct worker_setup setup = {
+        .clock = pipeline->clock,
+        .pipeline = pipeline->source.host.pipeline,
         .config = config,
         .ops = plugin_sink_ops(config->plugin),
-        .memory = share,
-        .memory_factor = factor,
-        .mlock = setup->mlock,
-        .channel = &pipeline->channels[index],
+        .memory = pipeline->share,
+        .memory_factor = pipeline->factor,
+        .mlock = pipeline->mlock,
+        .channel = &pipeline->channels[sink],
         .name_space = &pipeline->source.name_space,
         .newest = &pipeline->source.newest,
         .journal = &pipeline->journal,
@@ -294,48 +312,75 @@ static bool create_worker(struct pipeline *pipeline, const struct pipeline_setup
         .extension = host_services_for_sink,
     };
 
-    return worker_init(worker, &worker_setup, error)
-           && is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error),
-                      error);
-}
-
-struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error)
-{
-    size_t sinks = setup->config->sink_count;
-    size_t share = setup->memory / (1 + sinks);
-    size_t factor = setup->memory_factor * (1 + sinks);
-    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
-    const char *what = "source";
-
-    if (pipeline)
-        pipeline->workers = calloc(sinks, sizeof *pipeline->workers);
-    if (!pipeline || !pipeline->workers) {
-        (void)snprintf(error->text, sizeof error->text, "no memory");
-        free(pipeline);
+    if (!worker) {
+        (void)snprintf(error->text, sizeof error->text, "no memory for sink %s", config->name);
         return NULL;
     }
+    if (worker_init(worker, &setup, error)
+        && is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error), error)) {
+        worker->owner = owner;
+        return worker;
+    }
+    pipeline_destroy_worker(worker);
+    return NULL;
+}
+
+void pipeline_destroy_worker(struct worker *worker)
+{
+    if (!worker)
+        return;
+    if (worker->sink)
+        worker->ops->destroy(worker->sink);
+    worker_fini(worker);
+    free(worker);
+}
+
+static struct pipeline *make_empty(const struct pipeline_setup *setup)
+{
+    size_t sinks = setup->config->sink_count;
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+
+    if (!pipeline)
+        return NULL;
     pipeline->config = setup->config;
+    pipeline->owner = setup->owner;
     pipeline->clock = setup->clock;
     pipeline->control_bell = setup->control_bell;
     pipeline->watch = setup->watch;
+    pipeline->sink_count = (uint32_t)sinks;
+    pipeline->share = setup->memory / (1 + sinks);
+    pipeline->factor = setup->memory_factor * (1 + sinks);
+    pipeline->mlock = setup->mlock;
     (void)pthread_mutex_init(&pipeline->error_lock, NULL);
     note_init(&pipeline->source_note);
     note_init(&pipeline->record_note);
     for (size_t i = 0; i < JOURNAL_SINKS_MAX; i++)
         note_init(&pipeline->sink_notes[i]);
-    if (setup->known) {
-        pipeline->known = *setup->known;
-        pipeline->was_known = true;
+    for (size_t i = 0; i < sinks; i++)
+        (void)snprintf(pipeline->sink_names[i], sizeof pipeline->sink_names[i], "%s",
+                       setup->config->sinks[i].name);
+    return pipeline;
+}
+
+struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error)
+{
+    struct pipeline *pipeline = make_empty(setup);
+    const char *what = "source";
+
+    if (!pipeline) {
+        (void)snprintf(error->text, sizeof error->text, "no memory");
+        return NULL;
     }
     if (!journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell)
-        || !create_source(pipeline, setup, share, factor, error))
+        || !create_source(pipeline, setup, pipeline->share, pipeline->factor, error))
         goto fail;
-    for (size_t i = 0; i < sinks; i++) {
-        what = setup->config->sinks[i].name;
-        if (!create_worker(pipeline, setup, i, share, factor, error))
+    for (uint32_t i = 0; i < pipeline->sink_count; i++) {
+        what = pipeline->sink_names[i];
+        pipeline->workers[i] =
+            pipeline_make_worker(pipeline, i, &setup->config->sinks[i], setup->owner, error);
+        if (!pipeline->workers[i])
             goto fail;
     }
-    begin_journal(pipeline);
     return pipeline;
 fail:
     (void)snprintf(pipeline->culprit, sizeof pipeline->culprit, "%s", what);
@@ -345,14 +390,47 @@ fail:
     return NULL;
 }
 
+bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *known,
+                     leat_error *error)
+{
+    uint32_t dropped = 0;
+
+    if (known) {
+        pipeline->known = *known;
+        pipeline->was_known = true;
+    }
+    begin_journal(pipeline);
+    for (uint32_t i = 0; i < pipeline->sink_count; i++) {
+        if (!pipeline->journal.entry.sinks[i].dropped)
+            continue;
+        dropped++;
+        atomic_store(&pipeline->channels[i].order, CHANNEL_DROP);
+    }
+    if (dropped < pipeline->sink_count)
+        return true;
+    error->status = LEAT_ECONFIG;
+    error->exit_code = 65;
+    (void)snprintf(error->text, sizeof error->text,
+                   "every sink that is left was dropped, and what was confirmed since is missing in "
+                   "it; put another one back, or accept the gap: remove \"dropped: true\" from "
+                   "%s.state",
+                   pipeline->config->name);
+    return false;
+}
+
+bool pipeline_start_worker(struct pipeline *pipeline, uint32_t sink)
+{
+    pipeline->worker_running[sink] =
+        start_thread(&pipeline->worker_threads[sink], worker_main, pipeline->workers[sink]);
+    return pipeline->worker_running[sink];
+}
+
 bool pipeline_start(struct pipeline *pipeline, leat_error *error)
 {
     atomic_store(&pipeline->state, PIPELINE_RUNNING);
-    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
-        if (!start_thread(&pipeline->worker_threads[i], worker_main, &pipeline->workers[i]))
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        if (!pipeline_start_worker(pipeline, i))
             goto fail;
-        pipeline->worker_threads_started++;
-    }
     if (!start_thread(&pipeline->source_thread, source_main, pipeline))
         goto fail;
     pipeline->source_thread_started = true;
@@ -378,21 +456,16 @@ void pipeline_join(struct pipeline *pipeline)
     if (pipeline->source_thread_started)
         (void)pthread_join(pipeline->source_thread, NULL);
     pipeline->source_thread_started = false;
-    for (uint32_t i = 0; i < pipeline->worker_threads_started; i++)
-        (void)pthread_join(pipeline->worker_threads[i], NULL);
-    pipeline->worker_threads_started = 0;
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        pipeline_join_worker(pipeline, i);
 }
 
 void pipeline_destroy(struct pipeline *pipeline)
 {
     if (!pipeline)
         return;
-    for (size_t i = 0; i < pipeline->config->sink_count; i++) {
-        struct worker *worker = &pipeline->workers[i];
-        if (worker->sink)
-            worker->ops->destroy(worker->sink);
-        worker_fini(worker);
-    }
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        pipeline_destroy_worker(pipeline->workers[i]);
     if (pipeline->source.source)
         pipeline->source.ops->destroy(pipeline->source.source);
     if (pipeline->source.ops)
@@ -403,6 +476,63 @@ void pipeline_destroy(struct pipeline *pipeline)
     for (size_t i = 0; i < JOURNAL_SINKS_MAX; i++)
         note_fini(&pipeline->sink_notes[i]);
     (void)pthread_mutex_destroy(&pipeline->error_lock);
-    free(pipeline->workers);
     free(pipeline);
+}
+
+/* ---- while it runs -------------------------------------------------------------------------- */
+
+void pipeline_set_hold(struct pipeline *pipeline, enum pipeline_hold hold)
+{
+    atomic_store_explicit(&pipeline->hold, (int)hold, memory_order_relaxed);
+    source_loop_hold(&pipeline->source, hold != PIPELINE_GOES);
+    doorbell_force(&pipeline->source.bell);
+}
+
+void pipeline_set_order(struct pipeline *pipeline, uint32_t sink, enum channel_order order)
+{
+    atomic_store_explicit(&pipeline->channels[sink].order, (int)order, memory_order_release);
+    doorbell_force(&pipeline->channels[sink].worker_bell);
+}
+
+leat_status pipeline_drop_sink(struct pipeline *pipeline, uint32_t sink, const char *why)
+{
+    leat_field fields[] = {LEAT_F_STR("reason", why)};
+    leat_status status = journal_drop(&pipeline->journal, pipeline->sink_names[sink]);
+
+    if (status != LEAT_OK)
+        return status;
+    pipeline_set_order(pipeline, sink, CHANNEL_DROP);
+    note_write(&pipeline->sink_notes[sink], "dropped", why);
+    log_event(pipeline->config->name, pipeline->sink_names[sink], LEAT_LOG_WARN,
+              "sink dropped: the confirmation goes on without it", fields, 1);
+    return LEAT_OK;
+}
+
+int pipeline_find_sink(const struct pipeline *pipeline, const char *name)
+{
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        if (strcmp(pipeline->sink_names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+void pipeline_stop_worker(struct pipeline *pipeline, uint32_t sink, uint32_t finish_ms)
+{
+    struct worker *worker = pipeline->workers[sink];
+
+    atomic_store_explicit(&worker->stop_ms, finish_ms, memory_order_relaxed);
+    atomic_store_explicit(&worker->stopping, true, memory_order_release);
+    doorbell_force(&pipeline->channels[sink].worker_bell);
+}
+
+bool pipeline_worker_stopped(const struct pipeline *pipeline, uint32_t sink)
+{
+    return atomic_load_explicit(&pipeline->workers[sink]->ended, memory_order_acquire);
+}
+
+void pipeline_join_worker(struct pipeline *pipeline, uint32_t sink)
+{
+    if (pipeline->worker_running[sink])
+        (void)pthread_join(pipeline->worker_threads[sink], NULL);
+    pipeline->worker_running[sink] = false;
 }

@@ -6,6 +6,10 @@
  * and a worker thread for each sink run in between.  When the pipeline is asked to stop, the source
  * thread drains: it hands out no more batches, goes on confirming until nothing is in flight, stops
  * its plugin, and only then lets the workers stop theirs.
+ *
+ * While it runs it may be held (no more batches are handed out), a sink may be paused or dropped,
+ * and a sink's worker may be replaced by one with other options.  Everything else that changes is a
+ * new pipeline; see docs/adr/0301.
  */
 #ifndef LEAT_PIPELINE_H
 #define LEAT_PIPELINE_H
@@ -20,24 +24,40 @@ enum pipeline_state {
     PIPELINE_ENDED     /* the source thread is through; error.status says how it went          */
 };
 
+/* What a command has made of a pipeline that runs. */
+enum pipeline_hold {
+    PIPELINE_GOES = 0,
+    PIPELINE_PAUSED, /* the source hands out nothing; what was handed out is delivered             */
+    PIPELINE_DRAINED /* the same, and somebody asked to have it all delivered: source.settled says */
+};
+
 struct pipeline {
     const struct config_pipeline *config;
+    const struct config *owner; /* the configuration that `config` is part of */
     const struct clock *clock;
     struct doorbell *control_bell;
     struct source_loop source;
     struct channel channels[JOURNAL_SINKS_MAX];
-    struct worker *workers; /* config->sink_count */
+    uint32_t sink_count;
+    char sink_names[JOURNAL_SINKS_MAX][64];
+    /* Each is replaced by the control thread alone, under the registry's lock; the source thread
+     * never looks at them. */
+    struct worker *workers[JOURNAL_SINKS_MAX];
     struct journal journal;
     struct journal_entry known; /* of the state file at the start */
     bool was_known;
     uint32_t watch; /* LEAT_WATCH_...: a view beside the daemon, see leat_source_start */
     pthread_t source_thread;
     pthread_t worker_threads[JOURNAL_SINKS_MAX];
-    uint32_t worker_threads_started;
+    bool worker_running[JOURNAL_SINKS_MAX]; /* its thread is to be joined */
     bool source_thread_started;
+    size_t share, factor; /* of the memory, of each worker */
+    bool mlock;
     atomic_int state;
+    atomic_int hold; /* enum pipeline_hold; stored by the control thread, read by any: relaxed */
     atomic_bool hurry;                /* a sink has failed: drain no longer */
     _Atomic int64_t stop_deadline_ns; /* set before STOPPING */
+    _Atomic uint32_t finish_ms; /* set before STOPPING: for what sinks were lent when it is not drained */
     /* The last warning or error that each one logged, and of the state file.  [any] */
     struct note source_note, record_note, sink_notes[JOURNAL_SINKS_MAX];
     atomic_bool cannot_record; /* the newest try to write the state file failed */
@@ -50,6 +70,7 @@ struct pipeline {
 
 struct pipeline_setup {
     const struct config_pipeline *config;
+    const struct config *owner;
     const struct clock *clock;
     struct doorbell *control_bell;
     size_t memory; /* bytes for this pipeline */
@@ -57,15 +78,45 @@ struct pipeline_setup {
     uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
     uint32_t watch; /* LEAT_WATCH_... */
-    const struct journal_entry *known; /* NULL: no earlier run */
 };
 
 /* [main] NULL with *error: out of memory, a plugin's create failed. */
 struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error);
+
+/* [main] Before the start, once: what is known of earlier runs; NULL: nothing.  False: it cannot
+ * go on from there. */
+bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *known,
+                     leat_error *error);
 bool pipeline_start(struct pipeline *pipeline, leat_error *error); /* [main] */
 void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns); /* [main] again: sooner */
 void pipeline_join(struct pipeline *pipeline); /* [main] after ENDED or ask_stop: waits */
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
+
+/* [main] */
+void pipeline_set_hold(struct pipeline *pipeline, enum pipeline_hold hold);
+void pipeline_set_order(struct pipeline *pipeline, uint32_t sink, enum channel_order order);
+
+/* [source, main] From now on nothing waits for the sink; as journal_drop. */
+leat_status pipeline_drop_sink(struct pipeline *pipeline, uint32_t sink, const char *why);
+
+/* [main] A sink of that name; -1: none. */
+int pipeline_find_sink(const struct pipeline *pipeline, const char *name);
+
+/* [main] The steps by which a sink's worker is replaced.  make: another one, without a thread; NULL
+ * with *error.  stop: asks the present one to end, finishing what is lent within that time.
+ * stopped: it has ended.  join: its thread is gone.  Then the new one takes over all that it had
+ * (worker_inherit), is put in its place under the registry's lock, and is started. */
+struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
+                                    const struct config_sink *config, const struct config *owner,
+                                    leat_error *error);
+void pipeline_stop_worker(struct pipeline *pipeline, uint32_t sink, uint32_t finish_ms);
+bool pipeline_worker_stopped(const struct pipeline *pipeline, uint32_t sink);
+void pipeline_join_worker(struct pipeline *pipeline, uint32_t sink);
+bool pipeline_start_worker(struct pipeline *pipeline, uint32_t sink);
+void pipeline_destroy_worker(struct worker *worker); /* NULL is allowed */
+
+/* [any] The pipeline of a source's host. */
+struct pipeline *pipeline_of_source(const leat_host *host);
 
 static inline enum pipeline_state pipeline_state(struct pipeline *pipeline)
 {

@@ -4,37 +4,35 @@
  */
 #include "registry.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define RATE_NS ((int64_t)900000000) /* a turn comes at least once a second */
 
-bool registry_init(struct registry *registry, const struct config *config,
-                   const struct clock *clock, struct doorbell *control_bell)
+static int64_t wall_us(void)
 {
     struct timespec wall;
 
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
+}
+
+bool registry_init(struct registry *registry, const struct config *config,
+                   const struct clock *clock, struct doorbell *control_bell)
+{
     memset(registry, 0, sizeof *registry);
     registry->config = config;
     registry->clock = clock;
     registry->control_bell = control_bell;
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    registry->started_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
+    registry->started_us = wall_us();
     atomic_store(&registry->alive_ns, clock_now_ns(clock));
-    registry->pipelines = calloc(config->pipeline_count, sizeof(struct pipeline *));
-    registry->rates = calloc(config->pipeline_count, sizeof *registry->rates);
-    registry->drain_asked = calloc(config->pipeline_count, sizeof *registry->drain_asked);
-    (void)pthread_mutex_init(&registry->lock, NULL);
-    return registry->pipelines && registry->rates && registry->drain_asked;
+    return pthread_mutex_init(&registry->lock, NULL) == 0;
 }
 
 void registry_fini(struct registry *registry)
 {
     (void)pthread_mutex_destroy(&registry->lock);
-    free(registry->pipelines);
-    free(registry->rates);
-    free(registry->drain_asked);
 }
 
 void registry_set(struct registry *registry, size_t index, struct pipeline *pipeline)
@@ -42,6 +40,46 @@ void registry_set(struct registry *registry, size_t index, struct pipeline *pipe
     (void)pthread_mutex_lock(&registry->lock);
     registry->pipelines[index] = pipeline;
     registry->rates[index] = (struct registry_rate){0};
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_reconfigure(struct registry *registry, const struct config *config,
+                          struct pipeline *const *pipelines)
+{
+    struct registry_rate rates[CONFIG_PIPELINES_MAX] = {{0}};
+
+    (void)pthread_mutex_lock(&registry->lock);
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        for (size_t k = 0; k < registry->config->pipeline_count; k++)
+            if (pipelines[i] && registry->pipelines[k] == pipelines[i])
+                rates[i] = registry->rates[k];
+    memset(registry->pipelines, 0, sizeof registry->pipelines);
+    memcpy(registry->pipelines, pipelines, config->pipeline_count * sizeof *pipelines);
+    memcpy(registry->rates, rates, sizeof rates);
+    registry->config = config;
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_lock(struct registry *registry)
+{
+    (void)pthread_mutex_lock(&registry->lock);
+}
+
+void registry_unlock(struct registry *registry)
+{
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_reloaded(struct registry *registry, bool good, const char *text)
+{
+    struct registry_reload *reload = &registry->reload;
+
+    (void)pthread_mutex_lock(&registry->lock);
+    reload->good += good;
+    reload->bad += !good;
+    reload->last_was_good = good;
+    reload->at_us = wall_us();
+    (void)snprintf(reload->text, sizeof reload->text, "%s", text);
     (void)pthread_mutex_unlock(&registry->lock);
 }
 
@@ -99,14 +137,33 @@ void registry_tick(struct registry *registry)
     (void)pthread_mutex_unlock(&registry->lock);
 }
 
-void registry_ask_stop(struct registry *registry)
+bool registry_give(struct registry *registry, struct order *order)
 {
-    atomic_store_explicit(&registry->stop_asked, true, memory_order_release);
-    doorbell_force(registry->control_bell);
+    struct order **last = &registry->orders;
+    bool closed;
+
+    order->next = NULL;
+    (void)pthread_mutex_lock(&registry->lock);
+    closed = registry->closed;
+    while (*last)
+        last = &(*last)->next;
+    if (!closed)
+        *last = order;
+    (void)pthread_mutex_unlock(&registry->lock);
+    if (!closed)
+        doorbell_force(registry->control_bell);
+    return !closed;
 }
 
-void registry_ask_drain(struct registry *registry, size_t index)
+struct order *registry_take(struct registry *registry, bool close)
 {
-    atomic_store_explicit(&registry->drain_asked[index], true, memory_order_release);
-    doorbell_force(registry->control_bell);
+    struct order *order;
+
+    (void)pthread_mutex_lock(&registry->lock);
+    registry->closed = registry->closed || close;
+    order = registry->orders;
+    if (order)
+        registry->orders = order->next;
+    (void)pthread_mutex_unlock(&registry->lock);
+    return order;
 }

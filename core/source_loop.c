@@ -131,12 +131,20 @@ static bool collect(struct source_loop *loop)
         struct batch *batch;
         while ((batch = ring_pop(&loop->channels[i].reclaim)) != NULL) {
             assert(batch->pending > 0);
+            loop->channels[i].returned++;
             if (--batch->pending == 0)
                 span_list_release(&batch->memory, &loop->pool);
             any = true;
         }
     }
     return any;
+}
+
+/* No more batches are handed out. */
+static bool is_closed(struct source_loop *loop)
+{
+    return atomic_load_explicit(&loop->draining, memory_order_relaxed)
+           || atomic_load_explicit(&loop->held, memory_order_acquire);
 }
 
 /* What became durable goes to the journal; false: nothing moved. */
@@ -146,7 +154,7 @@ static bool advance(struct source_loop *loop, bool urgent)
         return false;
     journal_offer(loop->journal, loop->window.durable,
                   loop->window.has_identity ? &loop->window.durable_last : NULL,
-                  urgent || atomic_load_explicit(&loop->draining, memory_order_relaxed));
+                  urgent || is_closed(loop));
     return true;
 }
 
@@ -210,6 +218,41 @@ static int32_t wait_limit(struct source_loop *loop, int32_t max_wait_ms)
     return wait_ms;
 }
 
+/* True when a sink has just given back its last one. */
+static bool count_left(struct source_loop *loop)
+{
+    bool moved = !atomic_load_explicit(&loop->counted, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < loop->channel_count; i++) {
+        uint64_t left = loop->published - loop->channels[i].returned;
+        if (left == 0 && atomic_load_explicit(&loop->channels[i].left, memory_order_relaxed) > 0)
+            moved = true;
+        atomic_store_explicit(&loop->channels[i].left, left, memory_order_relaxed);
+    }
+    atomic_store_explicit(&loop->counted, true, memory_order_release);
+    return moved;
+}
+
+/* While it is held: says when nothing moves any more, which somebody may wait for. */
+static void settle(struct source_loop *loop)
+{
+    bool settled, stuck;
+
+    if (!atomic_load_explicit(&loop->held, memory_order_acquire))
+        return;
+    settled = source_loop_is_drained(loop);
+    stuck = source_loop_is_stuck(loop);
+    if (!settled)
+        journal_urge(loop->journal);
+    if (!count_left(loop)
+        && settled == atomic_load_explicit(&loop->settled, memory_order_relaxed)
+        && stuck == atomic_load_explicit(&loop->stuck, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&loop->settled, settled, memory_order_release);
+    atomic_store_explicit(&loop->stuck, stuck, memory_order_release);
+    doorbell_force(loop->journal->control_bell);
+}
+
 leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat_error *error)
 {
     leat_status status;
@@ -218,6 +261,7 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     (void)collect(loop);
     (void)advance(loop, false);
     tell(loop);
+    settle(loop);
     trim_when_idle(loop);
     wait_ms = wait_limit(loop, max_wait_ms);
     doorbell_arm(&loop->bell);
@@ -239,6 +283,45 @@ bool source_loop_is_drained(struct source_loop *loop)
                   == atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);
 }
 
+bool source_loop_is_stuck(struct source_loop *loop)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < loop->channel_count; i++) {
+        if (loop->channels[i].returned == loop->published)
+            continue;
+        any = true;
+        if (atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_PAUSE)
+            return false;
+    }
+    return any;
+}
+
+int source_loop_behind(struct source_loop *loop)
+{
+    int behind = -1;
+
+    for (uint32_t i = 0; i < loop->channel_count; i++) {
+        const struct channel *channel = &loop->channels[i];
+        if (channel->returned == loop->published
+            || atomic_load_explicit(&channel->order, memory_order_relaxed) == CHANNEL_DROP)
+            continue;
+        if (behind < 0 || channel->returned < loop->channels[behind].returned)
+            behind = (int)i;
+    }
+    return behind;
+}
+
+void source_loop_hold(struct source_loop *loop, bool held)
+{
+    if (held) {
+        atomic_store_explicit(&loop->settled, false, memory_order_relaxed);
+        atomic_store_explicit(&loop->stuck, false, memory_order_relaxed);
+        atomic_store_explicit(&loop->counted, false, memory_order_relaxed);
+    }
+    atomic_store_explicit(&loop->held, held, memory_order_release);
+}
+
 /* ---- what the plugin calls ------------------------------------------------------------------ */
 
 static leat_status host_batch_open(const leat_host *host, leat_writer **out)
@@ -248,7 +331,7 @@ static leat_status host_batch_open(const leat_host *host, leat_writer **out)
 
     assert(!loop->open);
     *out = NULL;
-    if (atomic_load_explicit(&loop->draining, memory_order_relaxed))
+    if (is_closed(loop))
         return LEAT_AGAIN;
     if (loop->free_count == 0 && collect(loop))
         (void)advance(loop, false);
@@ -334,6 +417,7 @@ static void host_batch_publish(const leat_host *host, leat_writer *writer)
     count(&loop->counters.batches, 1);
     measure(loop, batch);
     window_add(&loop->window, batch);
+    loop->published++;
     show(loop);
     for (uint32_t i = 0; i < loop->channel_count; i++) {
         bool pushed = ring_push(&loop->channels[i].forward, batch);

@@ -62,8 +62,16 @@ struct source_loop {
     leat_progress told;
     bool begun;
     int64_t trim_at_ns;
-    /* Set by the control thread, read by the source thread: hand out no more batches. */
+    /* Set by the source thread when the pipeline ends: hand out no more batches. */
     atomic_bool draining;
+    /* Set by the control thread, read by the source thread: the same, until it is taken back. */
+    atomic_bool held;
+    /* Stored by the source thread (release) while it is held, loaded by the control thread (acquire):
+     * all that was handed out is durable, recorded and told; or, it cannot become so because the
+     * only sinks that still have something are paused. */
+    atomic_bool settled, stuck;
+    atomic_bool counted; /* the same: every channel's `left` is true, and can only fall (release) */
+    uint64_t published; /* batches that went to every sink */
     _Atomic uint64_t newest; /* of the origin: nothing newer existed when it was reached; 0: unknown */
     /* The namespace of the identities: set once at begin (release), read by workers (acquire). */
     _Atomic(const char *) name_space;
@@ -102,6 +110,15 @@ void source_loop_fini(struct source_loop *loop);
 /* [source] One turn: take back what the workers gave back, settle what became durable, let the
  * plugin read for at most max_wait_ms (-1: until something happens). */
 leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat_error *error);
+
+/* [source] True when only paused sinks still have batches, and some do. */
+bool source_loop_is_stuck(struct source_loop *loop);
+
+/* [source] The sink that has given back the fewest batches, while some are out; -1: none. */
+int source_loop_behind(struct source_loop *loop);
+
+/* [control] Hands out no more batches, or again.  The caller rings the bell. */
+void source_loop_hold(struct source_loop *loop, bool held);
 
 /* [source] True when nothing is in flight and all that is durable has been recorded and told. */
 bool source_loop_is_drained(struct source_loop *loop);

@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* 2 is written only where a sink is dropped: a leat that does not know of that must not read it. */
 #define STATE_VERSION 1
+#define STATE_VERSION_DROPPED 2
 #define STATE_BYTES_MAX (64 * 1024)
 
 /* ---- the directory and its lock ------------------------------------------------------------- */
@@ -192,6 +194,17 @@ static void read_facts(struct reader *reader, const struct tree_node *list, stru
     }
 }
 
+static void read_dropped(struct reader *reader, const struct tree_node *node,
+                         struct journal_sink *sink)
+{
+    char text[8] = "";
+
+    read_text(reader, node, "dropped", text, sizeof text);
+    sink->dropped = strcmp(text, "true") == 0;
+    if (!sink->dropped)
+        problems_add(reader->problems, node->line, node->column, "dropped is not true");
+}
+
 static void read_sinks(struct reader *reader, const struct tree_node *list, struct journal_entry *out)
 {
     for (const struct tree_node *node = list->first; node; node = node->next) {
@@ -203,6 +216,8 @@ static void read_sinks(struct reader *reader, const struct tree_node *list, stru
         sink = &out->sinks[out->sink_count++];
         read_text(reader, node, "name", sink->name, sizeof sink->name);
         sink->known = node->kind == TREE_MAPPING && tree_find(node, "lsn") != NULL;
+        if (node->kind == TREE_MAPPING && tree_find(node, "dropped"))
+            read_dropped(reader, node, sink);
         if (sink->known) {
             read_position(reader, node, "lsn", &sink->durable.position);
             read_number(reader, node, "seq", &sink->durable.seq);
@@ -237,9 +252,10 @@ static void read_entry(struct reader *reader, const struct tree_node *root, cons
         return;
     }
     read_number(reader, root, "version", &version);
-    if (version != STATE_VERSION) {
+    if (version != STATE_VERSION && version != STATE_VERSION_DROPPED) {
         problems_add(reader->problems, root->line, root->column,
-                     "format version %" PRId64 ", this leat knows %d", version, STATE_VERSION);
+                     "format version %" PRId64 ", this leat knows %d and %d", version,
+                     STATE_VERSION, STATE_VERSION_DROPPED);
         return;
     }
     check_keys(reader, root);
@@ -342,10 +358,14 @@ static void put_quoted(FILE *out, const char *text)
 static void put_entry(FILE *out, const char *pipeline, const struct journal_entry *entry)
 {
     char lsn[32];
+    int version = STATE_VERSION;
 
+    for (uint32_t i = 0; i < entry->sink_count; i++)
+        if (entry->sinks[i].dropped)
+            version = STATE_VERSION_DROPPED;
     lsn[encode_lsn(entry->position.value, lsn)] = '\0';
-    (void)fprintf(out, "# Written by leat.  What is durable in every sink of this pipeline.\n"
-                       "version: %d\npipeline: ", STATE_VERSION);
+    (void)fprintf(out, "# Written by leat.  What is durable in every sink of this pipeline that is not dropped.\n"
+                       "version: %d\npipeline: ", version);
     put_quoted(out, pipeline);
     (void)fprintf(out, "\nname_space: ");
     put_quoted(out, entry->name_space);
@@ -365,6 +385,8 @@ static void put_entry(FILE *out, const char *pipeline, const struct journal_entr
         lsn[encode_lsn(sink->durable.position, lsn)] = '\0';
         if (sink->known)
             (void)fprintf(out, "\n    lsn: \"%s\"\n    seq: %" PRId64, lsn, sink->durable.seq);
+        if (sink->dropped)
+            (void)fprintf(out, "\n    dropped: true");
         (void)fprintf(out, "\n");
     }
 }

@@ -35,12 +35,16 @@ static int64_t wall_us(void)
 static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
                       struct status_sink *out)
 {
-    struct worker *worker = &pipeline->workers[index];
+    struct worker *worker = pipeline->workers[index];
     struct worker_counters *counters = &worker->counters;
     int64_t oldest_ns = atomic_load_explicit(&counters->oldest_ns, memory_order_relaxed);
     int64_t retry_ns = atomic_load_explicit(&counters->retry_at_ns, memory_order_relaxed);
 
+    (void)snprintf(out->name, sizeof out->name, "%s", worker->config->name);
+    out->plugin = plugin_name(worker->config->plugin);
+    out->stall_ms = worker->config->stall_warning_ms;
     out->state = atomic_load_explicit(&counters->state, memory_order_relaxed);
+    out->missed = load(&counters->missed);
     out->up = out->state == WORKER_RUNNING;
     out->records = load(&counters->records);
     out->bytes = load(&counters->bytes);
@@ -127,12 +131,12 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     struct pipeline *pipeline = registry->pipelines[index];
     int64_t now_ns = clock_now_ns(registry->clock);
 
-    out->name = config->name;
+    (void)snprintf(out->name, sizeof out->name, "%s", config->name);
     out->plugin = plugin_name(config->source);
     out->sink_count = config->sink_count;
     out->begun = registry->began;
     for (size_t i = 0; i < config->sink_count; i++) {
-        out->sinks[i].name = config->sinks[i].name;
+        (void)snprintf(out->sinks[i].name, sizeof out->sinks[i].name, "%s", config->sinks[i].name);
         out->sinks[i].plugin = plugin_name(config->sinks[i].plugin);
         out->sinks[i].stall_ms = config->sinks[i].stall_warning_ms;
     }
@@ -140,6 +144,9 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
         return;
     out->present = true;
     out->state = (int)pipeline_state(pipeline);
+    out->hold = atomic_load_explicit(&pipeline->hold, memory_order_relaxed);
+    out->settled = atomic_load_explicit(&pipeline->source.settled, memory_order_relaxed);
+    out->sink_count = pipeline->sink_count;
     out->changes_per_second = registry->rates[index].changes_per_second;
     if (registry->rates[index].moved_ns > 0)
         out->stuck_ms = (now_ns - registry->rates[index].moved_ns) / 1000000;
@@ -148,7 +155,7 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     out->table_count =
         tally_read(&pipeline->source.tally, tables, (uint32_t)registry->config->metrics_tables);
     out->tables = tables;
-    for (size_t i = 0; i < config->sink_count; i++)
+    for (size_t i = 0; i < pipeline->sink_count; i++)
         take_sink(pipeline, i, now_ns, &out->sinks[i]);
 }
 
@@ -188,7 +195,8 @@ static void take_process(struct status *status)
         status->max_files = (uint64_t)limit.rlim_cur;
 }
 
-struct status *status_take(struct registry *registry)
+/* Under the registry's lock. */
+static struct status *take(struct registry *registry)
 {
     size_t count = registry->config->pipeline_count;
     size_t tables = (size_t)registry->config->metrics_tables + 1;
@@ -208,14 +216,26 @@ struct status *status_take(struct registry *registry)
     status->memory_bytes = (uint64_t)registry->config->memory;
     status->log_level = (int)log_level();
     status->log_component_count = log_components(status->log_components);
-    take_process(status);
     status->pipeline_count = count;
-    (void)pthread_mutex_lock(&registry->lock);
     status->began = registry->began;
+    status->reload = registry->reload;
     for (size_t i = 0; i < count; i++)
         take_pipeline(registry, i, status->now_us, copies + i * tables, &status->pipelines[i]);
+    status->taking_ns = now_ns;
+    return status;
+}
+
+struct status *status_take(struct registry *registry)
+{
+    struct status *status;
+
+    (void)pthread_mutex_lock(&registry->lock);
+    status = take(registry);
     (void)pthread_mutex_unlock(&registry->lock);
-    status->taking_ns = clock_now_ns(registry->clock) - now_ns;
+    if (!status)
+        return NULL;
+    take_process(status);
+    status->taking_ns = clock_now_ns(registry->clock) - status->taking_ns;
     return status;
 }
 
@@ -225,6 +245,10 @@ const char *status_pipeline_word(const struct status_pipeline *pipeline)
 {
     static const char *const words[] = {"new", "running", "draining", "ended"};
 
+    if (pipeline->present && pipeline->state == PIPELINE_RUNNING && pipeline->hold == PIPELINE_PAUSED)
+        return "paused";
+    if (pipeline->present && pipeline->state == PIPELINE_RUNNING && pipeline->hold == PIPELINE_DRAINED)
+        return pipeline->settled ? "drained" : "draining";
     if (pipeline->present)
         return words[pipeline->state];
     return pipeline->begun ? "ended" : "starting";
@@ -241,7 +265,8 @@ const char *status_source_word(int state)
 const char *status_sink_word(int state)
 {
     static const char *const words[] = {"waiting",  "starting", "running", "recovering",
-                                        "retrying", "down",     "failed"};
+                                        "retrying", "down",     "failed",  "dropped",
+                                        "paused"};
 
     return words[state];
 }
@@ -260,6 +285,9 @@ const char *status_waits_for(const struct status_sink *sink)
     case WORKER_RETRYING:
     case WORKER_DOWN:
         return "the next try";
+    case WORKER_DROPPED:
+    case WORKER_PAUSED:
+        return "a command";
     default:
         return "";
     }
@@ -286,9 +314,14 @@ static void sink_reason(const struct status_pipeline *pipeline, const struct sta
     case WORKER_STARTING:
     case WORKER_DOWN:
     case WORKER_FAILED:
+    case WORKER_DROPPED:
         (void)snprintf(what, sizeof what, "sink %s is %s", sink->name,
                        status_sink_word(sink->state));
         reason(out, pipeline->name, what, sink->error.text);
+        return;
+    case WORKER_PAUSED:
+        (void)snprintf(what, sizeof what, "sink %s is paused by command", sink->name);
+        reason(out, pipeline->name, what, "");
         return;
     default:
         break;
@@ -326,6 +359,10 @@ void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *
 
     if (!pipeline->present || pipeline->state == PIPELINE_ENDED)
         return;
+    if (pipeline->hold != PIPELINE_GOES && pipeline->state == PIPELINE_RUNNING) {
+        (void)snprintf(what, sizeof what, "%s by command", status_pipeline_word(pipeline));
+        reason(out, pipeline->name, what, "");
+    }
     if (pipeline->state != PIPELINE_RUNNING) {
         reason(out, pipeline->name, status_pipeline_word(pipeline), "");
         return;

@@ -20,10 +20,12 @@
 #include "text_buffer.h"
 
 struct status_sink {
-    const char *name, *plugin; /* of the configuration */
-    int state;                 /* enum worker_state */
+    char name[64];
+    const char *plugin; /* static */
+    int state;          /* enum worker_state */
     uint64_t up;               /* 1: it takes records */
     uint64_t records, bytes, parts, retries, rejects, starts, skipped;
+    uint64_t missed; /* changes that it was not given while it was dropped */
     uint64_t waiting_batches, encoded_parts, lent_parts;
     uint64_t pool_bytes, pool_used_bytes;
     uint64_t position; /* of the newest record known durable in it, in this run; 0: none */
@@ -39,10 +41,13 @@ struct status_sink {
 };
 
 struct status_pipeline {
-    const char *name, *plugin;
+    char name[64];
+    const char *plugin; /* static */
     bool begun;
     bool present;                      /* false: only the two names mean something */
     int state;                         /* enum pipeline_state */
+    int hold;                          /* enum pipeline_hold */
+    bool settled;                      /* while it is held: all that was handed out is delivered */
     int source;                        /* LEAT_STATE_... */
     char name_space[JOURNAL_TEXT_MAX]; /* the slot; empty: the origin was never reached */
     struct note_copy detail, error, record_error;
@@ -73,6 +78,7 @@ struct status {
     double cpu_seconds;
     uint64_t resident_bytes, virtual_bytes, open_files, max_files, threads, memory_bytes;
     int64_t taking_ns; /* how long the picture took */
+    struct registry_reload reload;
     int log_level;
     struct log_component log_components[LOG_COMPONENTS];
     size_t log_component_count;

@@ -147,9 +147,9 @@ static void put_sink(struct text_buffer *out, const struct status_sink *sink, bo
     text_print(out,
                ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"parts\":%" PRIu64
                ",\"retries\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"starts\":%" PRIu64
-               ",\"skipped\":%" PRIu64,
+               ",\"skipped\":%" PRIu64 ",\"missed\":%" PRIu64,
                sink->records, sink->bytes, sink->parts, sink->retries, sink->rejects, sink->starts,
-               sink->skipped);
+               sink->skipped, sink->missed);
     text_print(out,
                ",\"waiting_batches\":%" PRIu64 ",\"encoded_parts\":%" PRIu64
                ",\"lent_parts\":%" PRIu64 ",\"pool_bytes\":%" PRIu64 ",\"pool_used_bytes\":%" PRIu64
@@ -259,6 +259,17 @@ static void put_log_levels(struct text_buffer *out, const struct status *status)
     text_put_string(out, "}");
 }
 
+static void put_reload(struct text_buffer *out, const struct registry_reload *reload)
+{
+    text_print(out, "\"reload\":{\"last\":\"%s\",\"done\":%" PRIu64 ",\"refused\":%" PRIu64 ",",
+               reload->at_us == 0 ? "none" : reload->last_was_good ? "done" : "refused", reload->good,
+               reload->bad);
+    put_time(out, "time", reload->at_us);
+    text_put_string(out, ",");
+    put_string(out, "text", reload->text);
+    text_put_string(out, "}");
+}
+
 void status_json(const struct status *status, struct text_buffer *out)
 {
     struct text_buffer why = {0};
@@ -279,6 +290,8 @@ void status_json(const struct status *status, struct text_buffer *out)
                status->stopping ? "true" : "false", config_log_words[status->log_level & 3],
                status->memory_bytes, status->resident_bytes, status->cpu_seconds);
     put_log_levels(out, status);
+    text_put_string(out, ",");
+    put_reload(out, &status->reload);
     text_put_string(out, ",\"pipelines\":[");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         text_put_string(out, i ? "," : "");

@@ -81,6 +81,8 @@ static const struct family of_sinks[] = {
     {"leat_sink_rejects_total", "counter", "Records that the sink will never take.", S(rejects),
      UINT},
     {"leat_sink_starts_total", "counter", "Successful starts of the sink.", S(starts), UINT},
+    {"leat_sink_missed_total", "counter", "Changes not given to the sink while it was dropped.",
+     S(missed), UINT},
     {"leat_sink_skipped_total", "counter", "Records skipped because the sink held them already.",
      S(skipped), UINT},
     {"leat_sink_errors_total", "counter", "Warnings and errors of the sink.", S(error.count), UINT},
@@ -475,6 +477,13 @@ static void put_of_process(const struct status *status, struct text_buffer *out)
     free(why.text);
     put_one(out, "leat_memory_limit_bytes", "gauge", "The option memory.",
             (double)status->memory_bytes);
+    put_one(out, "leat_config_reload_success", "gauge",
+            "0 when the last reload was refused, 1 when it was done or there was none.",
+            status->reload.at_us == 0 || status->reload.last_was_good);
+    put_one(out, "leat_config_reloads_total", "counter", "Reloads that were done.",
+            (double)status->reload.good);
+    put_one(out, "leat_config_reloads_refused_total", "counter", "Reloads that were refused.",
+            (double)status->reload.bad);
     put_one(out, "leat_control_age_seconds", "gauge", "Since the control thread last went round.",
             (double)status->control_age_ms / 1000);
     put_one(out, "leat_scrape_copy_seconds", "gauge",

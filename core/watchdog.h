@@ -20,7 +20,7 @@ struct watchdog {
     const struct clock *clock;
     int64_t interval_ns; /* 0: nobody watches */
     int64_t next_ns;
-    struct watchdog_thread *threads; /* pipelines * (1 + JOURNAL_SINKS_MAX) */
+    struct watchdog_thread *threads; /* CONFIG_PIPELINES_MAX * (1 + JOURNAL_SINKS_MAX) */
 };
 
 void watchdog_init(struct watchdog *watchdog, const struct clock *clock);

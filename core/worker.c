@@ -116,9 +116,24 @@ static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
     return true;
 }
 
+/* A sink that is new here brings an end of something older: what lies between is missing in it. */
+static void warn_of_older(struct worker *worker, const leat_sink_start *start)
+{
+    leat_identity newest;
+    leat_field fields[] = {LEAT_F_LSN("holds_up_to", start->last.position), LEAT_F_LSN("begins_behind", 0)};
+
+    if (worker->has_accepted || worker->has_floor || !journal_newest(worker->journal, &newest) ||
+        leat_identity_compare(start->last, newest) >= 0)
+        return;
+    fields[1].number = (int64_t)newest.position;
+    worker->log(&worker->host, LEAT_LOG_WARN,
+                "sink is new here but holds older records: what lies between is missing in it",
+                fields, 2);
+}
+
 static void apply_holds(struct worker *worker, const leat_sink_start *start)
 {
-    worker->skipping = false;
+    worker->skipping = worker->carried;
     if (start->holds == LEAT_HOLDS_NOTHING && (worker->has_accepted || worker->has_floor)) {
         worker->log(&worker->host, LEAT_LOG_WARN,
                     "sink holds nothing, though it did earlier: it is taken for a new one", NULL,
@@ -132,7 +147,9 @@ static void apply_holds(struct worker *worker, const leat_sink_start *start)
         holds_too_little(worker, start);
         return;
     }
-    worker->skip_until = start->last;
+    warn_of_older(worker, start);
+    if (!worker->carried || leat_identity_compare(start->last, worker->skip_until) > 0)
+        worker->skip_until = start->last;
     worker->skipping = true;
     worker__skip_encoded(worker);
     worker__leave(worker);
@@ -264,7 +281,7 @@ static int32_t watch_for_stall(struct worker *worker)
     int64_t limit_ns = worker->config->stall_warning_ms * 1000000;
     int64_t now_ns, oldest_ns;
 
-    if (worker->head == worker->tail || limit_ns == 0)
+    if (worker->head == worker->tail || limit_ns == 0 || worker__is_asked(worker, CHANNEL_PAUSE))
         return -1;
     now_ns = clock_now_ns(worker->clock);
     oldest_ns = worker__slot(worker, worker->head)->encoded_ns;
@@ -290,7 +307,8 @@ static bool run(struct worker *worker)
 {
     bool any = false;
 
-    while (worker->state == WORKER_RUNNING && submit_next(worker)) {
+    while (worker->state == WORKER_RUNNING && !worker__is_asked(worker, CHANNEL_PAUSE) &&
+           submit_next(worker)) {
         any = true;
         (void)worker__take_results(worker);
     }
@@ -333,6 +351,8 @@ static int32_t act(struct worker *worker)
         instance_start(worker);
         return 0;
     case WORKER_FAILED:
+    case WORKER_DROPPED:
+    case WORKER_PAUSED:
         return 0;
     }
     return 0;
@@ -342,12 +362,14 @@ static bool must_not_sleep(struct worker *worker)
 {
     if (atomic_load_explicit(&worker->reports, memory_order_acquire) != worker->reports_seen ||
         atomic_exchange_explicit(&worker->wake_asked, false, memory_order_acquire) ||
-        atomic_load_explicit(&worker->stopping, memory_order_acquire))
+        atomic_load_explicit(&worker->stopping, memory_order_acquire) ||
+        atomic_load_explicit(&worker->channel->stopping, memory_order_acquire) ||
+        worker__is_asked(worker, CHANNEL_DROP))
         return true;
     if (worker->state == WORKER_WAITING)
         return atomic_load_explicit(worker->name_space, memory_order_acquire) != NULL;
     return worker->state == WORKER_RUNNING && worker->next == worker->tail && !worker->no_memory &&
-           worker__can_encode(worker);
+           !worker__is_asked(worker, CHANNEL_PAUSE) && worker__can_encode(worker);
 }
 
 static void wait_for_work(struct worker *worker, int32_t wait_ms)
@@ -371,7 +393,11 @@ static void show(struct worker *worker)
 {
     struct worker_counters *counters = &worker->counters;
 
+    bool paused = worker->state == WORKER_RUNNING && worker__is_asked(worker, CHANNEL_PAUSE);
+
     worker__count(&counters->turns, 1);
+    atomic_store_explicit(&counters->state, paused ? WORKER_PAUSED : (int)worker->state,
+                          memory_order_relaxed);
     atomic_store_explicit(&counters->lent, worker->lent, memory_order_relaxed);
     atomic_store_explicit(&counters->queued, worker->tail - worker->next, memory_order_relaxed);
     atomic_store_explicit(&counters->pool_used, worker->pool.used * worker->pool.slab_size,
@@ -387,6 +413,11 @@ bool worker_step(struct worker *worker, int32_t max_wait_ms)
 {
     int32_t wait_ms;
 
+    if (worker->state != WORKER_FAILED &&
+        (worker->state == WORKER_DROPPED || worker__is_asked(worker, CHANNEL_DROP))) {
+        show(worker);
+        return worker__dropped_step(worker, max_wait_ms);
+    }
     (void)worker__take_results(worker);
     wait_ms = act(worker);
     show(worker);
@@ -402,9 +433,11 @@ bool worker_step(struct worker *worker, int32_t max_wait_ms)
 
 void worker_stop(struct worker *worker, uint32_t deadline_ms)
 {
-    if (worker->state != WORKER_WAITING && worker->state != WORKER_DOWN)
+    if (worker->state != WORKER_WAITING && worker->state != WORKER_DOWN &&
+        worker->state != WORKER_DROPPED)
         (void)worker->ops->stop(worker->sink, deadline_ms);
     worker__take_everything_back(worker);
+    worker__leave(worker);
 }
 
 /* ---- set-up --------------------------------------------------------------------------------- */
@@ -492,5 +525,7 @@ void worker_fini(struct worker *worker)
     router_destroy(worker->router);
     dead_letter_close(worker->dead_letter);
     free(worker->slots);
+    free(worker->backlog);
+    free(worker->runs);
     pool_fini(&worker->pool);
 }

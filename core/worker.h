@@ -28,6 +28,8 @@
 #include "plugin_metrics.h"
 #include "route.h"
 
+struct config;
+
 #define WORKER_SLOTS 1024u      /* a power of two */
 #define WORKER_PART_RECORDS 512u
 
@@ -39,7 +41,9 @@ enum worker_state {
     WORKER_RECOVERING,  /* a batch failed: for every lent batch to come back                 */
     WORKER_RETRYING,    /* all are back: for the back-off, then RUNNING from the head         */
     WORKER_DOWN,        /* the instance was stopped: for the back-off, then STARTING          */
-    WORKER_FAILED       /* for nobody: the pipeline has to stop                               */
+    WORKER_FAILED,      /* for nobody: the pipeline has to stop                               */
+    WORKER_DROPPED,     /* for the command that takes it back; batches are given back at once */
+    WORKER_PAUSED       /* shown only, for RUNNING: for the command that lets it go on        */
 };
 
 enum slot_state { SLOT_FREE = 0, SLOT_READY, SLOT_LENT, SLOT_REPORTING, SLOT_REPORTED, SLOT_FINISHED };
@@ -64,8 +68,14 @@ struct slot {
     int64_t encoded_ns;
 };
 
+/* Records that are durable, first to last, in stream order. */
+struct worker_run {
+    leat_identity first, last;
+};
+
 struct worker_counters { /* written by the worker, read by any: relaxed */
     _Atomic uint64_t records, bytes, batches, retries, rejects, starts, skipped;
+    _Atomic uint64_t missed;   /* changes that it was not given while it was dropped */
     _Atomic uint64_t turns;    /* steps: the thread lives */
     _Atomic uint64_t lent, queued; /* parts: the plugin has them; encoded and not lent */
     _Atomic uint64_t pool_used; /* bytes */
@@ -106,6 +116,14 @@ struct worker {
     bool has_accepted;
     leat_identity skip_until;  /* the sink holds up to here already */
     bool skipping;
+    /* Of the instance before this one; see worker_change.h. */
+    bool carried;              /* skip_until is not what the sink says, but what it had made durable */
+    struct batch **backlog;    /* to be taken before what the channel holds */
+    uint32_t backlog_at, backlog_count;
+    struct worker_run *runs;   /* records behind skip_until that are durable too */
+    uint32_t run_at, run_count;
+    uint32_t longest_hold_ms;  /* what was carried is held back as long as it can have been */
+    leat_identity missed;      /* the newest record that it was not given while it was dropped */
     uint32_t failures;         /* in a row, for the back-off */
     int64_t retry_at_ns;
     uint32_t asked_ms;         /* of the result that began the recovery; 0: the host's own back-off */
@@ -119,7 +137,12 @@ struct worker {
     atomic_bool wake_asked;
     _Atomic(const char *) *name_space; /* the source loop's */
     const _Atomic uint64_t *newest;    /* the source loop's */
-    atomic_bool stopping;      /* set by the control thread */
+    /* Set by the control thread to end this worker alone, with the time that the plugin has to
+     * finish what is lent before it; the thread answers with ended (release) and the control bell. */
+    atomic_bool stopping;
+    _Atomic uint32_t stop_ms;
+    atomic_bool ended;
+    const struct config *owner; /* the configuration that `config` is part of */
     struct worker_counters counters;
     struct histogram queued;    /* from the publishing of a batch to each of its parts encoded */
     struct histogram delivered; /* from there to durable */

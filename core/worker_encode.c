@@ -237,17 +237,41 @@ static bool is_held(struct worker *worker, leat_identity identity)
         return false;
     if (leat_identity_compare(identity, worker->skip_until) <= 0)
         return true;
-    worker->skipping = false;
+    for (; worker->run_at < worker->run_count; worker->run_at++) {
+        const struct worker_run *run = &worker->runs[worker->run_at];
+        if (leat_identity_compare(identity, run->last) <= 0)
+            return leat_identity_compare(identity, run->first) >= 0;
+    }
+    worker->skipping = worker->carried = false;
     return false;
+}
+
+struct batch *worker__next_waiting(struct worker *worker)
+{
+    if (worker->backlog_at < worker->backlog_count)
+        return worker->backlog[worker->backlog_at++];
+    return ring_pop(&worker->channel->forward);
+}
+
+/* What an instance before this one made durable may not have been so at once. */
+static void hold_as_before(struct worker *worker, struct batch *batch)
+{
+    int64_t until_ns =
+        clock_now_ns(worker->clock) + (int64_t)worker->longest_hold_ms * 1000000;
+
+    if (worker->carried && worker->longest_hold_ms > 0)
+        worker__hold_until(batch, until_ns);
 }
 
 /* The next batch to cut; batches that the sink holds already go straight back. */
 static bool next_batch(struct worker *worker)
 {
     while (!worker->cutting) {
-        struct batch *batch = ring_pop(&worker->channel->forward);
+        struct batch *batch = worker__next_waiting(worker);
         if (!batch)
             return false;
+        if (worker->skipping)
+            hold_as_before(worker, batch);
         if (worker->skipping && leat_identity_compare(batch->last, worker->skip_until) <= 0) {
             worker__count(&worker->counters.skipped, batch->writer.change_count);
             worker__give_back(worker, batch);
@@ -341,7 +365,8 @@ static bool fill_part(struct worker *worker, struct slot *slot)
 bool worker__can_encode(struct worker *worker)
 {
     return worker->tail - worker->head < WORKER_SLOTS
-           && (worker->cutting || ring_count(&worker->channel->forward) > 0);
+           && (worker->cutting || worker->backlog_at < worker->backlog_count
+               || ring_count(&worker->channel->forward) > 0);
 }
 
 bool worker__encode_next(struct worker *worker)
@@ -418,6 +443,9 @@ const char *worker__state_text(enum worker_state state)
         return "the next try";
     case WORKER_FAILED:
         return "nothing: failed";
+    case WORKER_DROPPED:
+    case WORKER_PAUSED:
+        return "a command";
     }
     return "";
 }

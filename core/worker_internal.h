@@ -42,6 +42,17 @@ bool worker__encode_next(struct worker *worker);
 /* True when worker__encode_next could do something. */
 bool worker__can_encode(struct worker *worker);
 
+/* The next batch that nothing was done with yet, or NULL. */
+struct batch *worker__next_waiting(struct worker *worker);
+
+/* worker_step while the sink is dropped, or about to be. */
+bool worker__dropped_step(struct worker *worker, int32_t max_wait_ms);
+
+static inline bool worker__is_asked(struct worker *worker, enum channel_order order)
+{
+    return atomic_load_explicit(&worker->channel->order, memory_order_acquire) == (int)order;
+}
+
 /* After a start: records that the sink turns out to hold count as durable. */
 void worker__skip_encoded(struct worker *worker);
 
@@ -55,6 +66,9 @@ bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_
 
 /* [any] leat_host.batch_done. */
 void worker__batch_done(const leat_host *host, uint64_t token, const leat_result *result);
+
+/* The batch is not durable before that time, whatever others say. */
+void worker__hold_until(struct batch *batch, int64_t until_ns);
 
 /* True when there were any: the plugin may take again what it refused. */
 bool worker__take_results(struct worker *worker);

@@ -48,18 +48,23 @@ static void mark_durable(struct worker *worker, struct slot *slot, uint32_t reco
         worker__slot_set(slot, SLOT_READY, memory_order_relaxed);
 }
 
-static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
+void worker__hold_until(struct batch *batch, int64_t until_ns)
 {
-    int64_t until_ns, before_ns;
+    int64_t before_ns = atomic_load_explicit(&batch->hold_until_ns, memory_order_relaxed);
 
-    if (hold_ms == 0)
-        return;
-    until_ns = clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000;
-    before_ns = atomic_load_explicit(&slot->batch->hold_until_ns, memory_order_relaxed);
     while (before_ns < until_ns &&
-           !atomic_compare_exchange_weak_explicit(&slot->batch->hold_until_ns, &before_ns, until_ns,
+           !atomic_compare_exchange_weak_explicit(&batch->hold_until_ns, &before_ns, until_ns,
                                                   memory_order_relaxed, memory_order_relaxed))
         ;
+}
+
+static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
+{
+    if (hold_ms == 0)
+        return;
+    if (hold_ms > worker->longest_hold_ms)
+        worker->longest_hold_ms = hold_ms;
+    worker__hold_until(slot->batch, clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000);
 }
 
 /* The record behind the durable ones will never be accepted. */

@@ -15,3 +15,12 @@ foreach(case ok slow fail down out_of_order twice never reject dead_letter refus
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
   set_tests_properties(pipeline_${case} PROPERTIES LABELS threads TIMEOUT 120)
 endforeach()
+# The same while it is changed: commands, reloads, signals.
+foreach(case pause pause_sink drain drop gap guard reload_same reload_sinks reload_sinks_unknowing
+        reload_sinks_out_of_order reload_back_off reload_lists reload_lists_unknowing reload_remove_down
+        reload_source reload_source_while_down reload_pipelines reload_bad reload_storm signals
+        reload_and_stop systemd)
+  add_test(NAME change_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_SOURCE_DIR}/fakes/change.py"
+    "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
+  set_tests_properties(change_${case} PROPERTIES LABELS threads TIMEOUT 240)
+endforeach()

@@ -16,7 +16,7 @@
 
 struct options {
     int64_t transactions, rows, size, burst;
-    bool end, timed;
+    bool end, timed, guard;
 };
 
 static int64_t now_us(void)
@@ -39,6 +39,7 @@ struct leat_source {
     uint16_t key[1];
     bool begun;
     char *text;
+    int64_t stands_since_ns; /* no batch to be had since; 0: there is one */
 };
 
 static leat_status no_memory(leat_error *error)
@@ -161,6 +162,26 @@ static void wait_for_host(leat_source *source, int32_t max_wait_ms)
     (void)poll(&fd, 1, max_wait_ms);
 }
 
+/* leat.guard/1: where nothing moves any more, the one that is in the way goes. */
+static void watch_over(leat_source *source, leat_status status)
+{
+    const leat_guard *guard = source->host->extension(source->host, LEAT_EXTENSION_GUARD);
+    int64_t now_ns = source->host->now_ns(source->host);
+    char behind[64], name[64];
+
+    if (status != LEAT_AGAIN || source->stands_since_ns == 0) {
+        source->stands_since_ns = status == LEAT_AGAIN ? now_ns : 0;
+        return;
+    }
+    if (!guard || now_ns - source->stands_since_ns < INT64_C(200000000))
+        return;
+    source->stands_since_ns = 0;
+    if (guard->behind(source->host, behind, sizeof behind) == LEAT_OK
+        && guard->drop_sink(source->host, "as told", name, sizeof name) == LEAT_OK
+        && strcmp(name, behind) != 0)
+        abort();
+}
+
 static leat_status fake_poll(leat_source *source, int32_t max_wait_ms, leat_error *error)
 {
     leat_pair fact = {"fake", "1"};
@@ -190,6 +211,8 @@ static leat_status fake_poll(leat_source *source, int32_t max_wait_ms, leat_erro
         publish(source);
     if (status < 0)
         return status;
+    if (source->options->guard)
+        watch_over(source, status);
     if (source->options->end && source->confirmed >= position_of(source->options->transactions - 1))
         return LEAT_EOF;
     if (status == LEAT_AGAIN || source->tx >= source->options->transactions)
@@ -199,6 +222,8 @@ static leat_status fake_poll(leat_source *source, int32_t max_wait_ms, leat_erro
 
 static void fake_progress(leat_source *source, const leat_progress *progress)
 {
+    if (progress->durable_position != source->confirmed)
+        source->stands_since_ns = 0;
     source->confirmed = progress->durable_position;
 }
 
@@ -234,6 +259,8 @@ static const leat_option options[] = {
     LEAT_OPTION_SIZE("size", struct options, size, "100", 0, 1073741824, 0, "bytes of text in a change"),
     LEAT_OPTION_INT("burst", struct options, burst, "1000", 1, 1000000000, 0,
                     "changes made in one poll at the most"),
+    LEAT_OPTION_BOOL("guard", struct options, guard, "false", 0,
+                     "have the sink dropped that holds everything back for 200 ms"),
     LEAT_OPTION_BOOL("end", struct options, end, "true", 0, "end when all is confirmed"),
 };
 

@@ -244,7 +244,8 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
     (void)state;
     (void)setenv("WATCHDOG_USEC", "4000000", 1);
     pipeline->config = &pipeline_config;
-    pipeline->workers = calloc(1, sizeof *pipeline->workers);
+    pipeline->sink_count = 1;
+    pipeline->workers[0] = calloc(1, sizeof *pipeline->workers[0]);
     pipeline->source.bell.fd = pipeline->channels[0].worker_bell.fd = -1;
     atomic_store(&pipeline->state, PIPELINE_RUNNING);
     assert_true(registry_init(&registry, &config, &clock.clock, &bell));
@@ -253,7 +254,7 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
     for (int i = 0; i < 8; i++) {
         atomic_fetch_add(&pipeline->source.counters.turns, 1);
         if (i < 5)
-            atomic_fetch_add(&pipeline->workers[0].counters.turns, 1);
+            atomic_fetch_add(&pipeline->workers[0]->counters.turns, 1);
         watchdog_tick(&watchdog, &registry);
         assert_true(was_told(fd, i < 6 ? "WATCHDOG=1" : ""));
         watchdog_tick(&watchdog, &registry); /* too early */
@@ -265,7 +266,7 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
     assert_true(was_told(fd, "WATCHDOG=1"));
     watchdog_fini(&watchdog);
     registry_fini(&registry);
-    free(pipeline->workers);
+    free(pipeline->workers[0]);
     free(pipeline);
     close_manager(fd, path);
 }

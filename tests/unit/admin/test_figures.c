@@ -131,7 +131,7 @@ static void hostile_names_become_one_valid_label(void **state)
         tally_add(&tally, &change);
     }
     status->pipeline_count = 1;
-    status->pipelines[0].name = "p";
+    (void)strcpy(status->pipelines[0].name, "p");
     status->pipelines[0].tables = out;
     status->pipelines[0].table_count = tally_read(&tally, out, 5);
     assert_int_equal(status->pipelines[0].table_count, 3);
@@ -281,13 +281,15 @@ static void a_scrape_takes_less_than_a_millisecond(void **state)
     (void)state;
     assert_non_null(pipeline);
     pipeline->config = &pipeline_config;
-    pipeline->workers = calloc(SINKS, sizeof *pipeline->workers);
-    assert_non_null(pipeline->workers);
+    pipeline->sink_count = SINKS;
     note_init(&pipeline->source_note);
     note_init(&pipeline->record_note);
     note_init(&pipeline->source.state_detail);
     for (int i = 0; i < SINKS; i++) {
         note_init(&pipeline->sink_notes[i]);
+        pipeline->workers[i] = calloc(1, sizeof *pipeline->workers[i]);
+        assert_non_null(pipeline->workers[i]);
+        pipeline->workers[i]->config = &pipeline_config.sinks[i];
         assert_true(ring_init(&pipeline->channels[i].forward, 4));
     }
     assert_true(tally_init(&pipeline->source.tally, TABLES));
@@ -318,10 +320,11 @@ static void a_scrape_takes_less_than_a_millisecond(void **state)
     if (PLAIN)
         assert_true(took_ns[TIMES / 2] < 1000000);
     registry_fini(&registry);
-    for (int i = 0; i < SINKS; i++)
+    for (int i = 0; i < SINKS; i++) {
         ring_fini(&pipeline->channels[i].forward);
+        free(pipeline->workers[i]);
+    }
     tally_fini(&pipeline->source.tally);
-    free(pipeline->workers);
     free(pipeline);
 }
 

@@ -72,6 +72,28 @@ static void loads_what_it_saved(void **state)
     assert_memory_equal(&loaded, saved, sizeof loaded);
 }
 
+/* One that an older leat would give what it must not have is not read by it. */
+static void a_dropped_sink_stays_dropped(void **state)
+{
+    static struct journal_entry loaded;
+    struct journal_entry *saved = sample();
+    char file[200], text[4096] = "";
+    FILE *in;
+
+    (void)state;
+    saved->sinks[0].dropped = true;
+    assert_true(state_open(&directory, path, &error));
+    assert_true(state_save(&directory, "shop", saved, &error));
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_OK);
+    assert_memory_equal(&loaded, saved, sizeof loaded);
+    (void)snprintf(file, sizeof file, "%s/shop.state", path);
+    in = fopen(file, "r");
+    assert_non_null(in);
+    assert_true(fread(text, 1, sizeof text - 1, in) > 0);
+    (void)fclose(in);
+    assert_non_null(strstr(text, "version: 2\n"));
+}
+
 static void second_daemon_is_refused(void **state)
 {
     struct state_directory other;
@@ -109,7 +131,10 @@ static void refuses_anything_unexpected(void **state)
     static const char good[] = "version: 1\npipeline: shop\nname_space: s\nposition: \"0/1\"\n";
     static const char *const bad[][2] = {
         {"", "empty"},
-        {"version: 2\n", "version"},
+        {"version: 3\n", "version"},
+        {"version: 2\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
+         "sinks: [{name: a, dropped: maybe}]\n",
+         "dropped"},
         {"version: 1\npipeline: other\nname_space: s\nposition: \"0/1\"\nfacts: []\nsinks: []\n",
          "another pipeline"},
         {"version: 1\npipeline: shop\nname_space: s\nposition: \"0/1x\"\nfacts: []\nsinks: []\n",
@@ -141,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(loads_what_it_saved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dropped_sink_stays_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(directory_that_others_may_write_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_anything_unexpected, set_up, tear_down),

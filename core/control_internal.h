@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * control_internal.h -- what control.c (the loop), orders.c (commands) and reload.c (a new
+ * configuration) share.  [main]
+ */
+#ifndef LEAT_CONTROL_INTERNAL_H
+#define LEAT_CONTROL_INTERNAL_H
+
+#include "admin.h"
+#include "config.h"
+#include "log_metrics.h"
+#include "order.h"
+#include "registry.h"
+#include "state.h"
+#include "watchdog.h"
+
+/* A configuration that something still points into. */
+struct control_config {
+    struct config *config; /* owned */
+    struct control_config *next;
+};
+
+struct reload;
+
+struct control {
+    struct config
+        *config; /* the present one: its pipelines are registry.pipelines, index by index */
+    struct control_config *configs; /* all that are left, the present one among them */
+    const struct clock *clock;
+    struct state_directory state;
+    struct doorbell bell;
+    int signals;
+    struct registry registry;
+    struct pipeline **pipelines; /* registry.pipelines: read here, set under its lock only */
+    struct admin *admin;
+    struct watchdog watchdog;
+    struct log_metrics log_metrics;
+    struct reload *reload; /* what is under way, or NULL */
+    bool reload_asked;     /* by a signal */
+    bool stop_asked;       /* as soon as the reload that is under way allows */
+    struct order *reloads; /* orders to reload that wait for their turn, oldest first */
+    struct order *waiting; /* orders whose effect is waited for, oldest first */
+    int64_t next_write_ns;
+    int64_t next_status_ns;
+    bool stopping;
+    int exit_code;
+    char reason[LEAT_ERROR_TEXT + 128]; /* of the first failure */
+};
+
+/* A command that waits for something is answered at the latest after this, with 202. */
+#define CONTROL_ANSWER_NS ((int64_t)8000000000)
+
+/* control.c */
+void control__stop(struct control *control);
+void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
+                           const leat_error *error);
+void control__write_state(struct control *control, struct pipeline *pipeline, bool all);
+/* Without a thread yet; NULL with *error. */
+struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
+                                 leat_error *error);
+/* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
+bool control__recall(struct control *control, struct pipeline *pipeline,
+                     struct journal_entry *known, bool *was_known, leat_error *error);
+/* Frees configurations that nothing points into any more. */
+void control__sweep(struct control *control);
+
+/* orders.c */
+void orders_take(struct control *control);
+void orders_refuse_all(struct control *control); /* the daemon ends */
+/* Answers, once and for all: {"ok":true` more `}, or {"error":...}. */
+void order_grant(struct order *order, unsigned code, const char *more);
+void order_refuse(struct order *order, unsigned code, const char *error);
+
+/* reload.c */
+/* The file is read anew.  order: NULL for a signal; else answered here, now or later. */
+void reload_begin(struct control *control, struct order *order);
+/* One pipeline begins anew at the confirmed position, with a sink that was dropped, if there is no
+ * gap by then. */
+void reload_take_back(struct control *control, size_t index, struct order *order);
+/* Once a turn, while one is under way. */
+void reload_step(struct control *control);
+/* True while the reload has this pipeline in hand: nobody else reaps it. */
+bool reload_has(const struct control *control, size_t index);
+/* The daemon ends: gives up what has not begun.  False: it cannot be given up any more, and ends
+ * within seconds. */
+bool reload_give_up(struct control *control);
+
+#endif
