@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IDLE_SECONDS 10u
+#define ANSWER_SECONDS 2
 #define REQUEST_NS ((int64_t)10000000000)
 #define CROWDED_NS ((int64_t)1000000000)
 #define CONNECTION_MEMORY ((size_t)16 * 1024) /* holds a request's line and headers */
@@ -138,6 +140,31 @@ static void say(const struct listener *listener, const char *address)
                   "admin endpoint can be read by other machines, without a password", fields, 1);
 }
 
+static void init_orders(struct admin *admin)
+{
+    pthread_condattr_t attributes;
+
+    (void)pthread_mutex_init(&admin->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&admin->over, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+/* Who ordered the end is to hear that it was understood. */
+static void wait_for_answers(struct admin *admin)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ANSWER_SECONDS;
+    (void)pthread_mutex_lock(&admin->lock);
+    while (admin->orders > 0
+           && pthread_cond_timedwait(&admin->over, &admin->lock, &until) == 0)
+        ;
+    (void)pthread_mutex_unlock(&admin->lock);
+}
+
 struct admin *admin_start(struct registry *registry, leat_error *error)
 {
     const leat_strings *listen = &registry->config->http_listen;
@@ -148,6 +175,7 @@ struct admin *admin_start(struct registry *registry, leat_error *error)
         return NULL;
     }
     admin->registry = registry;
+    init_orders(admin);
     for (size_t i = 0; i < listen->count; i++) {
         leat_field fields[] = {LEAT_F_STR("error", error->text)};
         if (add(admin, listen->items[i], error)) {
@@ -167,6 +195,7 @@ void admin_stop(struct admin *admin)
 {
     if (!admin)
         return;
+    wait_for_answers(admin);
     for (size_t i = 0; i < admin->count; i++) {
         struct admin_endpoint *endpoint = &admin->endpoints[i];
         /* libmicrohttpd closes the descriptor that it was given. */
@@ -175,5 +204,7 @@ void admin_stop(struct admin *admin)
         listener_close(&endpoint->listener);
         (void)pthread_mutex_destroy(&endpoint->lock);
     }
+    (void)pthread_cond_destroy(&admin->over);
+    (void)pthread_mutex_destroy(&admin->lock);
     free(admin);
 }

@@ -259,6 +259,9 @@ static bool give_order(struct admin_endpoint *endpoint, struct MHD_Connection *c
         return false;
     }
     *state = waiting; /* freed when the request is over */
+    (void)pthread_mutex_lock(&endpoint->admin->lock);
+    endpoint->admin->orders++;
+    (void)pthread_mutex_unlock(&endpoint->admin->lock);
     waiting->connection = connection;
     waiting->order.done = order_done;
     waiting->order.since_ns = clock_now_ns(endpoint->admin->registry->clock);
@@ -446,9 +449,9 @@ enum MHD_Result admin__answer(void *context, struct MHD_Connection *connection, 
 void admin__over(void *context, struct MHD_Connection *connection, void **state,
                  enum MHD_RequestTerminationCode code)
 {
+    struct admin_endpoint *endpoint = context;
     struct waiting *waiting = *state;
 
-    (void)context;
     (void)connection;
     (void)code;
     if (!waiting || *state == (void *)&headers_seen)
@@ -456,4 +459,8 @@ void admin__over(void *context, struct MHD_Connection *connection, void **state,
     free(waiting->order.answer.text);
     free(waiting);
     *state = NULL;
+    (void)pthread_mutex_lock(&endpoint->admin->lock);
+    endpoint->admin->orders--;
+    (void)pthread_cond_signal(&endpoint->admin->over);
+    (void)pthread_mutex_unlock(&endpoint->admin->lock);
 }

@@ -29,6 +29,9 @@ struct admin_endpoint {
 
 struct admin {
     struct registry *registry;
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    unsigned orders; /* under lock: requests with an order whose answer has not gone out */
     size_t count;
     struct admin_endpoint endpoints[ADMIN_ADDRESSES];
 };

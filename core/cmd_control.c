@@ -49,8 +49,8 @@ static const struct verb verbs[] = {
      "with --accept-gap.\n" REACH},
     {"drain", OF_PIPELINES | CAN_WAIT,
      "Usage: leat drain [-c FILE | --socket PATH] [--pipeline NAME] [--wait] [--json]\n"
-     "Finishes what is in flight, confirms it, and ends a pipeline, or every pipeline; the daemon\n"
-     "ends with the last one.  --wait comes back when that is done.\n" REACH},
+     "Takes nothing new into a pipeline, or every pipeline, and delivers and confirms what it has;\n"
+     "leat resume goes on.  --wait comes back when that is done.\n" REACH},
     {"drop", OF_PIPELINES | OF_SINKS | MUST_SINK,
      "Usage: leat drop --sink NAME [-c FILE | --socket PATH] [--pipeline NAME] [--json]\n"
      "Leaves a sink out, so that it holds the confirmation back no more.  Its position is kept; "
@@ -362,7 +362,7 @@ static void wait_for_process(const char *pid_text)
     (void)close(fd);
 }
 
-/* True when no pipeline that was meant lives any more. */
+/* True when no pipeline that was meant has anything left to deliver. */
 static bool is_drained(const struct request *request)
 {
     struct region region = {0};
@@ -373,7 +373,8 @@ static bool is_drained(const struct request *request)
     bool done = true;
 
     for (const struct tree_node *at = pipelines ? pipelines->first : NULL; at; at = at->next)
-        if (is_meant(request, at) && strcmp(admin_client_text(at, "state"), "ended") != 0)
+        if (is_meant(request, at) && strcmp(admin_client_text(at, "state"), "drained") != 0 &&
+            strcmp(admin_client_text(at, "state"), "ended") != 0)
             done = false;
     region_fini(&region);
     return done;
@@ -425,7 +426,7 @@ static int obey(struct request *request)
     else
         exit_code = post(request, "",
                          strcmp(request->verb->name, "stop") == 0 ? "/shutdown"
-                         : request->drop_removed                  ? "/reload?drop_removed=true"
+                         : request->drop_removed                  ? "/reload?removed=drop"
                                                                   : "/reload");
     if (exit_code == EX_OK && request->wait)
         wait_until_done(request, admin_client_text(status, "pid"));

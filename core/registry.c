@@ -102,8 +102,8 @@ static void watch(struct registry_rate *rate, struct pipeline *pipeline, int64_t
     uint64_t progress = load(&counters->changes) + load(&counters->received) +
                         load(&counters->durable) + load(&pipeline->journal.recorded);
 
-    for (size_t i = 0; i < pipeline->config->sink_count; i++)
-        progress += load(&pipeline->workers[i].counters.accepted);
+    for (size_t i = 0; i < pipeline->sink_count; i++)
+        progress += load(&pipeline->workers[i]->counters.accepted);
     if (progress != rate->progress || load(&counters->in_flight) == 0 || rate->moved_ns == 0)
         rate->moved_ns = now_ns;
     rate->progress = progress;

@@ -508,7 +508,7 @@ static void answer(struct control *control, struct reload *reload)
     } else if (reload->anew) {
         order_grant(reload->order, 200, ",\"state\":\"running\"");
     } else {
-        text_put_string(&text, ",\"changes\":");
+        text_put_string(&text, ",\"message\":");
         text_put_json(&text, reload->summary);
         order_grant(reload->order, 200, text.text ? text.text : "");
         free(text.text);

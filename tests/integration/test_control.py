@@ -75,7 +75,7 @@ def endpoint(scratch, things):
     (["resume", "--sink", "bus", "--accept-gap"], ["/pipelines/shop/sinks/bus/resume?accept_gap=true"]),
     (["drop", "--sink", "bus"], ["/pipelines/shop/sinks/bus/drop"]),
     (["drain"], ["/pipelines/shop/drain", "/pipelines/mail/drain"]),
-    (["reload"], ["/reload"]), (["reload", "--drop-removed"], ["/reload?drop_removed=true"]),
+    (["reload"], ["/reload"]), (["reload", "--drop-removed"], ["/reload?removed=drop"]),
     (["loglevel", "debug"], ["/loglevel?level=debug"]),
     (["loglevel", "default", "--component", "shop/bus"], ["/loglevel?level=default&component=shop/bus"]), (["stop"], ["/shutdown"]), (["loglevel"], [])])
 def test_what_is_asked(endpoint, words, posts):
@@ -124,7 +124,7 @@ def test_drain_waits_for_the_end(endpoint):
                                stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     wait.until(lambda: endpoint.asked, "the command")
-    endpoint.status["pipelines"][0]["state"] = "ended"
+    endpoint.status["pipelines"][0]["state"] = "drained"
     assert process.wait(20) == 0
     process.stdout.close()
 
@@ -189,11 +189,17 @@ def test_commands_to_a_real_daemon(shop, db):
     assert command("status", "-c", shop.config).returncode == 69
 
 
-def test_drain_ends_the_daemon_with_its_last_pipeline(shop, db):
+def test_a_drained_pipeline_stands_until_it_is_resumed(shop, db):
     db.execute("INSERT INTO t VALUES (1)")
+    shop.wait_count(1)
     done = command("drain", "--wait", "-c", shop.config)
-    assert done.returncode == 0 and done.stdout.startswith("p: "), done
-    assert shop.wait_exit(20) == 0 and len(shop.lines()) == 1
+    assert done.returncode == 0 and done.stdout == "p: drained\n", done
+    db.execute("INSERT INTO t VALUES (2)")
+    done = command("status", "-c", shop.config)
+    assert done.returncode == 1 and "pipeline p: drained" in done.stdout and len(shop.lines()) == 1, done
+    assert command("resume", "-c", shop.config).stdout == "p: running\n"
+    shop.wait_count(2)
+    assert shop.terminate() == 0 and len(shop.lines()) == 2
 
 
 def test_watch_on_a_terminal_stands_still_and_ends_cleanly(shop, db):

@@ -308,7 +308,7 @@ def case_reload_same():
     process = serve()
     moves()
     for _ in range(20):
-        assert "no source and no sink changed" in post("/reload")["changes"]
+        assert "no source and no sink changed" in post("/reload")["message"]
     assert sink_status("a")["starts"] == 1 and status()["source"]["connections"] == 1
     all_there("a", "b")
     stop(process)
@@ -322,7 +322,7 @@ def reload_sinks(ordered=True, times=8, **options):
     for turn in range(times):
         moves("a", 500)
         write(pipeline(sinks=[sink("a", **{**options, "delay_us": 100 + turn}), sink("b")]))
-        assert post("/reload")["changes"] == "sinks restarted: p/a"
+        assert post("/reload")["message"] == "sinks restarted: p/a"
     assert sink_status("b")["starts"] == 1 and status()["source"]["connections"] == 1
     all_there("b")
     until("a has everything", lambda: len(got("a")) >= len(everything()))
@@ -359,7 +359,7 @@ def case_reload_lists():
     process = serve()
     moves()
     write(pipeline(sinks=[sink("a"), sink("b"), sink("c")]))
-    assert "pipelines restarted: p" in post("/reload")["changes"]
+    assert "pipelines restarted: p" in post("/reload")["message"]
     moves("c")
     write(pipeline(sinks=[sink("c"), sink("a", lent=3)]))
     post("/reload")
@@ -417,9 +417,9 @@ def case_reload_source():
     for burst in (10, 40, 15):
         moves("a", 1000)
         write(pipeline(sinks=[sink("a"), sink("b", holds=False)], burst=burst))
-        assert "pipelines restarted: p" in post("/reload")["changes"]
+        assert "pipelines restarted: p" in post("/reload")["message"]
     write(pipeline(sinks=[sink("a"), sink("b", holds=False)], burst=15), memory="32MiB")
-    assert "pipelines restarted: p" in post("/reload")["changes"]
+    assert "pipelines restarted: p" in post("/reload")["message"]
     all_there("a", "b")
     stop(process)
     complete("a", "b")
@@ -447,11 +447,11 @@ def case_reload_pipelines():
     process = serve()
     moves("a")
     write(pipeline("p", [sink("a")]), pipeline("q", [sink("b")]), pipeline("r", [sink("c")]))
-    changes = post("/reload")["changes"]
+    changes = post("/reload")["message"]
     assert "pipelines added: r" in changes and "restarted: p, q" in changes, changes  # their memory is another
     moves("c")
     write(pipeline("r", [sink("c")]), pipeline("p", [sink("a", lent=4)]), memory="64MiB")
-    assert "pipelines removed: q" in post("/reload")["changes"]
+    assert "pipelines removed: q" in post("/reload")["message"]
     assert [x["name"] for x in json.loads(ask("/status")[1])["pipelines"]] == ["r", "p"]
     before = got("b")
     same("b", everything()[:len(before)])
