@@ -4,6 +4,8 @@
  */
 #include "client.h"
 
+#include "pace.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -20,6 +22,8 @@ leat_status client_fail(leat_error *error, leat_status status, const char *forma
     error->status = status;
     return status;
 }
+
+enum { LINGER_MS = 5 };
 
 /* ---- properties ------------------------------------------------------------------------------ */
 
@@ -67,6 +71,7 @@ static const struct {
     {"linger.ms", OWN},
     {"queue.buffering.max.ms", OWN},
     {"queue.buffering.max.messages", OWN},
+    {"batch.num.messages", "it follows window.records"},
     {"queue.buffering.max.kbytes", OWN},
     {"message.max.bytes", OWN},
     {"compression.codec", OWN},
@@ -216,7 +221,10 @@ static void set_producer(struct setter *setter, const struct kafka_options *opti
     set(setter, "isolation.level", "read_uncommitted"); /* of its questions where a topic ends */
     set(setter, "message.timeout.ms", "0");
     set(setter, "compression.codec", kafka_compressions[options->compression]);
-    set_number(setter, "linger.ms", options->linger_ms);
+    /* Only for what neither fills a request nor is the last: see pace.h and the sink's flush. */
+    set_number(setter, "linger.ms", options->linger_ms ? options->linger_ms : LINGER_MS);
+    set_number(setter, "batch.num.messages",
+               (int64_t)pace_messages((uint64_t)options->window_records));
     set_number(setter, "message.max.bytes", options->max_message);
     /* The window is the bound; the library's own only has to be wider. */
     set_number(setter, "queue.buffering.max.messages", options->window_records + 16);

@@ -8,6 +8,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
+
+enum { MESSAGE_OVERHEAD = 64 }; /* in a request, at most, beside key, value and id */
 
 struct outgoing {
     leat_bytes key;
@@ -102,7 +105,9 @@ static void refuse_size(leat_sink *sink, size_t size)
     sink_halt(sink, LEAT_EREJECT, text);
 }
 
-/* False: not sent; the line is stopped, the producer has failed, or there is no room now. */
+/* The value stays where it is until its delivery report, or until the producer is destroyed: its
+ * batch is lent to us as long.  False: not sent; the line is stopped, the producer has failed, or
+ * there is no room now. */
 static bool send_message(leat_sink *sink, struct topic *topic, const leat_record *record,
                          const struct outgoing *message, int32_t partition)
 {
@@ -118,13 +123,18 @@ static bool send_message(leat_sink *sink, struct topic *topic, const leat_record
     void *value = message->tombstone ? NULL : (void *)(uintptr_t)record->value.ptr;
     size_t value_len = message->tombstone ? 0 : record->value.len;
     void *number = (void *)(uintptr_t)window_number(&sink->window);
-    rd_kafka_resp_err_t err = rd_kafka_producev(
-        sink->producer, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, message->key.len),
-        RD_KAFKA_V_VALUE(value, value_len), RD_KAFKA_V_OPAQUE(number),
-        RD_KAFKA_V_HEADER(KAFKA_ID_HEADER, header.ptr, (ssize_t)header.len), RD_KAFKA_V_END);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1); /* what V_HEADER makes has room for 8 */
+    rd_kafka_resp_err_t err = rd_kafka_header_add(
+        headers, KAFKA_ID_HEADER, sizeof KAFKA_ID_HEADER - 1, header.ptr, (ssize_t)header.len);
+    if (!err)
+        err = rd_kafka_producev(
+            sink->producer, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_PARTITION(partition),
+            RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(key, message->key.len),
+            RD_KAFKA_V_VALUE(value, value_len), RD_KAFKA_V_OPAQUE(number),
+            RD_KAFKA_V_TIMESTAMP(sink->wall_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     if (!err)
         return true;
+    rd_kafka_headers_destroy(headers);
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return false;
     if (err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
@@ -194,6 +204,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
         }
     }
     size_t size = message->key.len + (message->tombstone ? 0 : record->value.len);
+    size_t wire = size + record->id.len + MESSAGE_OVERHEAD;
     size_t most =
         record->value.len + record->id.len + record->key.len + record->after_key.len + 128;
     if (most > (size_t)sink->options->max_message) {
@@ -205,11 +216,14 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
             ? topic_partition(sink->options->partitioner, message->key, topic->partitions)
             : topic_partition_keyless(record->change, topic->partitions);
     bool first = !topic->proven[partition];
-    if (!may_fly(sink, size, first) || (part == 0 && !transaction_enter(sink)))
+    if (!may_fly(sink, size, first) ||
+        !pace_room(&sink->pace, sink->window.low, window_number(&sink->window), wire) ||
+        (part == 0 && !transaction_enter(sink)))
         return false;
     if (!send_message(sink, topic, record, message, partition))
         return false;
     sink->alone = first;
+    sink->urgent = sink->urgent || first || sink->careful;
     topic->proven[partition] = 1;
     if (sink->window.flying == 0)
         sink->progress_ns = sink->host->now_ns(sink->host);
@@ -217,6 +231,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     sink->transaction.records++;
     if (last)
         transaction_follow(sink, record);
+    pace_count(&sink->pace, wire);
     window_take(&sink->window, false, last, size);
     return true;
 }
@@ -224,7 +239,12 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
 void sink_produce(leat_sink *sink)
 {
     struct window_batch *batch;
+    struct timespec wall;
     uint64_t before = window_number(&sink->window);
+    if (sink->state != SINK_RUNNING || !window_current(&sink->window))
+        return;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    sink->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
     while (sink->state == SINK_RUNNING && !sink->fatal_ns && sink->halt.status == LEAT_OK &&
            !sink->waiting && (batch = window_current(&sink->window)))
         if (!produce_next(sink, batch))

@@ -14,7 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { STEP_MS = 100, LONGEST_WAIT_MS = 1000, DYING_NS = 1000000000 };
+enum { STEP_MS = 100, LONGEST_WAIT_MS = 1000, DYING_NS = 1000000000, FLUSH_MS = 1 };
 
 static const leat_route_rules route_rules = {
     .allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
@@ -100,6 +100,8 @@ static leat_status kafka_create(const leat_host *host, const void *config, leat_
     sink->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (sink->event_fd < 0 || !window_init(&sink->window, (uint64_t)messages + 1024))
         return client_fail(error, LEAT_EFATAL, "no memory or file descriptor for the sink");
+    pace_init(&sink->pace, (uint64_t)options->window_records, (uint64_t)options->window_size,
+              (uint64_t)options->max_message);
     return LEAT_OK;
 }
 
@@ -149,13 +151,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     }
 }
 
-/* Takes everything that the producer has for us. */
-static void serve(leat_sink *sink)
+/* Records were acknowledged since there were `before`. */
+static void note_progress(leat_sink *sink, uint64_t before)
 {
-    uint64_t before = sink->acknowledged, ignored;
-    (void)!read(sink->event_fd, &ignored, sizeof ignored);
-    while (rd_kafka_poll(sink->producer, 0) > 0)
-        ;
     if (sink->acknowledged == before)
         return;
     sink->progress_ns = now_ns(sink);
@@ -164,6 +162,28 @@ static void serve(leat_sink *sink)
         sink->down_logged = false;
         sink->host->log(sink->host, LEAT_LOG_INFO, "brokers acknowledge again", NULL, 0);
     }
+}
+
+/* Takes everything that the producer has for us. */
+static void serve(leat_sink *sink)
+{
+    uint64_t before = sink->acknowledged, ignored;
+    (void)!read(sink->event_fd, &ignored, sizeof ignored);
+    while (rd_kafka_poll(sink->producer, 0) > 0)
+        ;
+    note_progress(sink, before);
+}
+
+/* Lets the broker threads send what they have, although more could travel with it.  Librdkafka
+ * knows that only as waiting for the answers, which takes them, and which is not done for long. */
+static void flush(leat_sink *sink)
+{
+    uint64_t before = sink->acknowledged;
+    sink->urgent = false;
+    if (pace_open(&sink->pace))
+        pace_end(&sink->pace, window_number(&sink->window));
+    (void)rd_kafka_flush(sink->producer, FLUSH_MS);
+    note_progress(sink, before);
 }
 
 /* A dying producer still says which record it died of: wait for that, not for long. */
@@ -209,8 +229,9 @@ static leat_status open_producer(leat_sink *sink, const leat_sink_start *start, 
     sink->waiting = NULL;
     sink->fatal_ns = 0;
     sink->trouble[0] = 0;
-    sink->authentication = sink->down_logged = sink->alone = false;
+    sink->authentication = sink->down_logged = sink->alone = sink->urgent = false;
     window_reset(&sink->window);
+    pace_reset(&sink->pace);
     enter(sink, SINK_CONNECTING);
     return LEAT_AGAIN;
 }
@@ -334,7 +355,18 @@ static void look_at_stall(leat_sink *sink)
     sink->host->log(sink->host, LEAT_LOG_WARN, "brokers do not acknowledge", fields, 3);
 }
 
-/* Everything that can be done without waiting; in transactions a commit may take STEP_MS. */
+/* Nothing more comes for now that could travel with what was produced.  A commit flushes by itself.
+ */
+static bool flush_is_due(leat_sink *sink, bool idle)
+{
+    if (sink->state != SINK_RUNNING || sink->fatal_ns)
+        return false;
+    return sink->urgent || (idle && sink->options->linger_ms == 0 && pace_open(&sink->pace) &&
+                            !window_current(&sink->window) && !transaction_is_used(sink));
+}
+
+/* Everything that can be done without waiting long: FLUSH_MS; in transactions a commit may take
+ * STEP_MS. */
 static void step(leat_sink *sink, bool idle)
 {
     serve(sink);
@@ -343,6 +375,8 @@ static void step(leat_sink *sink, bool idle)
     sink_produce(sink);
     if (transaction_is_due(sink, idle))
         transaction_commit(sink, STEP_MS);
+    else if (flush_is_due(sink, idle))
+        flush(sink);
     sink_release(sink);
     sink_produce(sink);
     look_at_stall(sink);

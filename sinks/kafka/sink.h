@@ -15,6 +15,7 @@
 #ifndef KAFKA_SINK_H
 #define KAFKA_SINK_H
 
+#include "pace.h"
 #include "topic.h"
 #include "window.h"
 
@@ -63,6 +64,8 @@ struct leat_sink {
     rd_kafka_t *producer;
     int event_fd; /* readable when the producer's queue has something */
     struct window window;
+    struct pace pace;
+    bool urgent; /* what was produced is to be sent now: nothing else is until it has arrived */
     struct topics topics;
     struct topic *waiting; /* not READY, and the record under the cursor is for it */
     struct halt halt;
@@ -82,6 +85,7 @@ struct leat_sink {
     leat_identity careful_until;
     bool alone;             /* the first message of a partition is on its way: see may_fly */
     leat_identity produced; /* the newest that was sent */
+    int64_t wall_ms;        /* what the messages that are produced now say of the time */
     int64_t progress_ns;    /* when something was acknowledged, or the first of a window sent */
     uint64_t acknowledged;  /* messages, of this instance */
 };

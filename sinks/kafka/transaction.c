@@ -281,6 +281,7 @@ void transaction_commit(leat_sink *sink, int32_t wait_ms)
         transaction->open = transaction->committing = false;
         transaction->committed = transaction->end;
         transaction->records = 0;
+        pace_reset(&sink->pace); /* all of it was acknowledged before */
         return;
     }
     if (!rd_kafka_error_is_retriable(failure)) {
