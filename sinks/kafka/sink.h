@@ -44,8 +44,9 @@ struct transaction {
     uint64_t committed; /* every message below this number is committed */
     bool inside;        /* the last whole record is not the last of its source's transaction */
     int64_t fed_ns;     /* when the last record was produced */
-    leat_identity last; /* of its last whole record */
-    char owner[33];     /* who we are: of this instance alone, never twice */
+    int64_t asked_ns, ended_ns; /* when the last commit was asked for, and when it had ended */
+    leat_identity last;         /* of its last whole record */
+    char owner[33];             /* who we are: of this instance alone, never twice */
     char found_owner[33], seen_owner[33]; /* whose position record there is; was there last time */
     bool fenced;                          /* this start follows a fencing */
     int32_t partition, partitions;        /* of the position topic */

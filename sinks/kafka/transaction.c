@@ -27,6 +27,7 @@ void transaction_forget(leat_sink *sink)
     transaction->open = transaction->committing = false;
     transaction->creating = transaction->reading = transaction->found = false;
     transaction->inside = false;
+    transaction->asked_ns = transaction->ended_ns = 0;
     transaction->records = transaction->end = transaction->committed = 0;
 }
 
@@ -199,11 +200,25 @@ void transaction_follow(leat_sink *sink, const leat_record *record)
               !(record->flags & LEAT_CHANGE_TX_LAST);
 }
 
+/* A commit costs the brokers much the same for one record as for thousands: the more often they
+ * come, the longer each takes, so two thirds of the time is for gathering. */
+static int32_t rest_between_commits(const leat_sink *sink)
+{
+    const struct transaction *transaction = &sink->transaction;
+    int64_t rest_ns = 2 * (transaction->ended_ns - transaction->asked_ns);
+    if (rest_ns > (int64_t)PATIENCE_MS * 1000000)
+        rest_ns = (int64_t)PATIENCE_MS * 1000000;
+    int64_t left_ns = transaction->ended_ns + rest_ns - sink->host->now_ns(sink->host);
+    return left_ns <= 0 || window_full(&sink->window) ? -1 : (int32_t)(left_ns / 1000000 + 1);
+}
+
 int32_t transaction_patience(const leat_sink *sink)
 {
     const struct transaction *transaction = &sink->transaction;
-    if (!transaction->open || !transaction->inside || sink->halt.status != LEAT_OK)
+    if (!transaction->open || sink->halt.status != LEAT_OK)
         return -1;
+    if (!transaction->inside)
+        return rest_between_commits(sink);
     if (sink->window.cursor != sink->window.tail)
         return PATIENCE_MS; /* there is more of it, as soon as it may fly */
     if (window_full(&sink->window))
@@ -274,12 +289,14 @@ void transaction_commit(leat_sink *sink, int32_t wait_ms)
         if (!put_position(sink))
             return;
         transaction->committing = true;
+        transaction->asked_ns = sink->host->now_ns(sink->host);
         transaction->end = sink->window.next;
     }
     rd_kafka_error_t *failure = rd_kafka_commit_transaction(sink->producer, wait_ms);
     if (!failure) {
         transaction->open = transaction->committing = false;
         transaction->committed = transaction->end;
+        transaction->ended_ns = sink->host->now_ns(sink->host);
         transaction->records = 0;
         pace_reset(&sink->pace); /* all of it was acknowledged before */
         return;

@@ -135,8 +135,6 @@ auto.create.topics.enable=true
 
 
 def find_drive():
-    """The driver that the build made: LEAT_KAFKA_DRIVE, or the newest one under build/."""
-    if os.environ.get("LEAT_KAFKA_DRIVE"):
-        return os.environ["LEAT_KAFKA_DRIVE"]
-    found = sorted(ROOT.glob("build/*/tests/kafka_drive"), key=lambda p: p.stat().st_mtime)
-    return str(found[-1]) if found else None
+    """The driver of the build under test (LEAT_BUILD, build/release by default); None: it is not built."""
+    drive = (ROOT / os.environ.get("LEAT_BUILD", "build/release")).resolve() / "tests" / "kafka_drive"
+    return str(drive) if drive.exists() else None
