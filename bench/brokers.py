@@ -6,13 +6,14 @@ The servers run on the same cores.  Where a server cannot be had the benchmark s
 import json
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from servers import BUILD, ROOT, Postgres, free_port, median
+from servers import BUILD, ROOT, Postgres, cpu_of, free_port, median
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "kafka"))
 
@@ -167,4 +168,82 @@ def bench_kafka(table, rows, repeats, _names):
             stop()
 
 
-BENCHES = {"nats": bench_nats, "kafka": bench_kafka}
+class Onlooker:
+    """A consumer outside that says how old each record is when it comes."""
+
+    def __init__(self, folder, address, topic):
+        program = BUILD / "tests" / "kafka_latency"
+        self.out = pathlib.Path(folder) / f"{topic}.seen"
+        self.process = subprocess.Popen([program, address, topic], stdin=subprocess.PIPE, stdout=open(self.out, "w"))
+        while "ready" not in self.out.read_text():
+            if self.process.poll() is not None:
+                raise RuntimeError("kafka_latency ended")
+            time.sleep(0.01)  # between two looks
+
+    def end(self):
+        """(age, arrival) of each record, in microseconds."""
+        self.process.stdin.close()
+        self.process.wait()
+        return [tuple(map(int, line.split())) for line in self.out.read_text().splitlines()[1:]]
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def bench_kafka_latency(table, _rows, _repeats, _names):
+    import kafka_broker
+    why = kafka_broker.unavailable()
+    if why:
+        print(f"  kafka-latency: skipped: {why}")
+        return
+    main, folder, kafka_folder = bench(), tempfile.mkdtemp(prefix="leat-bench-pg-"), tempfile.mkdtemp(prefix="leat-bench-kafka-")
+    # A commit is flushed at once (a walsender sends nothing else), at no cost.
+    postgres = Postgres(folder, fsync="off", synchronous_commit="on")
+    broker = kafka_broker.Broker(kafka_folder)
+    try:
+        broker.start()
+        postgres.execute("create table t (id bigserial primary key, customer int, code text, note text); "
+                         "create publication bench for table t")
+        script = pathlib.Path(folder) / "one.sql"
+        script.write_text("insert into t (customer, code, note) values (1, 'code', repeat('x', 150));\n")
+        for turn, (rate, seconds, name) in enumerate(((1000, 8, None), (1000, 15, "1,000"), (20000, 15, "20,000"))):
+            work = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
+            stream = main.Stream(postgres, f"latency{turn}", 1)
+            topic = f"latency{turn}"
+            broker.create(topic)
+            onlooker = Onlooker(kafka_folder, broker.address, topic)
+            postgres.execute("insert into t (customer, code, note) values (1, 'first', '')")
+            path = main.config(work, stream, stream.name, [
+                {"name": "log", "plugin": "kafka", "brokers": broker.address, "route": topic}])
+            began_us = time.time() * 1e6
+            process = subprocess.Popen([BUILD / "leat", "run", "-c", path], stderr=open(work / "log", "w"))
+            while len(onlooker.out.read_text().splitlines()) < 2 and process.poll() is None:
+                time.sleep(0.01)  # between two looks
+            subprocess.run([main.BIN / "pgbench", "-n", "-h", postgres.folder, "-p", str(postgres.port), "-U", "postgres",
+                            "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            cpu = cpu_of(process.pid)
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            seen = onlooker.end()
+            stream.drop()
+            shutil.rmtree(work, ignore_errors=True)
+            if not name:  # the broker's own code is compiled by now
+                continue
+            late = [age / 1000 for age, _ in seen[1:]]
+            table.add(f"kafka, {name} changes/s: commit to an outside consumer, p50", 2, percentile(late, 0.5), "ms",
+                      f"baseline: the aim; {len(late) / seconds:,.0f} records/s came")
+            table.add(f"kafka, {name} changes/s: commit to an outside consumer, p99", 8, percentile(late, 0.99), "ms",
+                      "baseline: the aim")
+            table.plain(f"kafka, {name} changes/s: CPU of leat", cpu / max(len(late), 1) * 1e6, "s per million rows")
+            table.add("kafka: start of the process to the first record", 100, (seen[0][1] - began_us) / 1000, "ms",
+                      "baseline: the aim")
+    finally:
+        broker.kill()
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(kafka_folder, ignore_errors=True)
+
+
+BENCHES = {"nats": bench_nats, "kafka": bench_kafka, "kafka-latency": bench_kafka_latency}

@@ -413,9 +413,10 @@ static leat_status kafka_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *
     }
     uint64_t head = sink->window.head;
     step(sink, max_wait_ms != 0);
+    bool more = sink->waiting || flush_is_due(sink, true); /* to do, without an event */
     if (sink->waiting)
         prepare_topic(sink);
-    if (max_wait_ms != 0 && !is_busy(sink) && head == sink->window.head) {
+    if (max_wait_ms != 0 && !more && !is_busy(sink) && head == sink->window.head) {
         int32_t patience_ms = transaction_patience(sink);
         wait_for_events(sink, patience_ms >= 0 && (max_wait_ms < 0 || patience_ms < max_wait_ms)
                                   ? patience_ms

@@ -8,8 +8,9 @@ if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
   leat_add_test(kafka_sink SOURCES "${kafka_tests}/test_kafka_sink.c" "${kafka_tests}/rig.c"
     LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
 
-  # For tests that kill processes, and for measuring: the sink with a host of its own, and the mock.
-  foreach(program kafka_drive kafka_mock)
+  # For tests that kill processes, and for measuring: the sink with a host of its own, the mock, what an
+  # administrator does, and an outside consumer.
+  foreach(program kafka_drive kafka_mock kafka_admin kafka_latency)
     add_executable(${program} "${kafka_tests}/${program}.c")
     target_link_libraries(${program} PRIVATE kafka_sink Threads::Threads)
     set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

@@ -116,6 +116,23 @@ auto.create.topics.enable=true
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def create(self, topic, partitions=1, replicas=1, **settings):
+        """Makes a topic; settings with _ for the dots of their names."""
+        self.administer("create", topic, partitions, replicas,
+                        *(f"{name.replace('_', '.')}={value}" for name, value in settings.items()))
+
+    def grow(self, topic, partitions):
+        self.administer("grow", topic, partitions)
+
+    def delete(self, topic):
+        self.administer("delete", topic)
+
+    def administer(self, *words):
+        done = subprocess.run([built("kafka_admin"), self.inner_address, *map(str, words)], capture_output=True, text=True,
+                              timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError(f"kafka_admin {words}: {done.stdout}{done.stderr}")
+
     def topics(self):
         out = subprocess.run(["kcat", "-L", "-b", self.inner_address], capture_output=True, text=True,
                              check=True).stdout
@@ -134,7 +151,11 @@ auto.create.topics.enable=true
         return seen
 
 
+def built(program):
+    """A program of the build under test (LEAT_BUILD, build/release by default)."""
+    return (ROOT / os.environ.get("LEAT_BUILD", "build/release")).resolve() / "tests" / program
+
+
 def find_drive():
-    """The driver of the build under test (LEAT_BUILD, build/release by default); None: it is not built."""
-    drive = (ROOT / os.environ.get("LEAT_BUILD", "build/release")).resolve() / "tests" / "kafka_drive"
-    return str(drive) if drive.exists() else None
+    """The driver of the sink; None: it is not built."""
+    return str(built("kafka_drive")) if built("kafka_drive").exists() else None
