@@ -207,7 +207,7 @@ def bench_kafka_latency(table, _rows, _repeats, _names):
                          "create publication bench for table t")
         script = pathlib.Path(folder) / "one.sql"
         script.write_text("insert into t (customer, code, note) values (1, 'code', repeat('x', 150));\n")
-        for turn, (rate, seconds, name) in enumerate(((1000, 8, None), (1000, 15, "1,000"), (20000, 15, "20,000"))):
+        for turn, (rate, seconds, name) in enumerate(((4000, 20, None), (1000, 15, "1,000"), (5000, 15, "5,000"), (20000, 10, "20,000"))):
             work = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
             stream = main.Stream(postgres, f"latency{turn}", 1)
             topic = f"latency{turn}"
@@ -220,8 +220,8 @@ def bench_kafka_latency(table, _rows, _repeats, _names):
             process = subprocess.Popen([BUILD / "leat", "run", "-c", path], stderr=open(work / "log", "w"))
             while len(onlooker.out.read_text().splitlines()) < 2 and process.poll() is None:
                 time.sleep(0.01)  # between two looks
-            subprocess.run([main.BIN / "pgbench", "-n", "-h", postgres.folder, "-p", str(postgres.port), "-U", "postgres",
-                            "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
+            subprocess.run([main.BIN / "pgbench", "-n", "-M", "prepared", "-h", postgres.folder, "-p", str(postgres.port),
+                            "-U", "postgres", "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             cpu = cpu_of(process.pid)
             process.send_signal(signal.SIGTERM)
