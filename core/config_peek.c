@@ -107,7 +107,7 @@ int config_peek(const char *path, struct config_peek *out, FILE *errors)
         read_listen(&reader, root, path, out);
         read_pipelines(&reader, tree_find(root, "pipelines"), out);
         exit_code = EX_OK;
-    } else {
+    } else if (errors) {
         problems_print(problems, errors);
     }
     problems_destroy(problems);
