@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+/* At full speed a sink that answers within 20 ms needs no more than this. */
+#define AHEAD_LEAST ((size_t)8 << 20)
 #define TRIM_AFTER_NS ((int64_t)5000000000)
 
 static struct source_loop *loop_of(const leat_host *host)
@@ -132,6 +134,8 @@ static bool collect(struct source_loop *loop)
         while ((batch = ring_pop(&loop->channels[i].reclaim)) != NULL) {
             assert(batch->pending > 0);
             loop->channels[i].returned++;
+            assert(loop->ahead[i] >= batch->bytes);
+            loop->ahead[i] -= batch->bytes;
             if (--batch->pending == 0)
                 span_list_release(&batch->memory, &loop->pool);
             any = true;
@@ -324,6 +328,21 @@ void source_loop_hold(struct source_loop *loop, bool held)
 
 /* ---- what the plugin calls ------------------------------------------------------------------ */
 
+/* Has every sink so much to do that reading on would help none? */
+static bool must_rest(struct source_loop *loop)
+{
+    size_t enough = loop->ahead_enough, least = SIZE_MAX;
+
+    for (uint32_t i = 0; i < loop->channel_count; i++)
+        if (loop->ahead[i] < least
+            && atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
+            least = loop->ahead[i];
+    if (loop->resting)
+        enough -= enough / 4;
+    loop->resting = least >= enough && least != SIZE_MAX;
+    return loop->resting;
+}
+
 static leat_status host_batch_open(const leat_host *host, leat_writer **out)
 {
     struct source_loop *loop = loop_of(host);
@@ -333,12 +352,14 @@ static leat_status host_batch_open(const leat_host *host, leat_writer **out)
     *out = NULL;
     if (is_closed(loop))
         return LEAT_AGAIN;
-    if (loop->free_count == 0 && collect(loop))
+    if ((loop->free_count == 0 || must_rest(loop)) && collect(loop))
         (void)advance(loop, false);
     if (loop->free_count == 0) {
         count(&loop->counters.starved, 1);
         return LEAT_AGAIN;
     }
+    if (must_rest(loop))
+        return LEAT_AGAIN;
     batch = loop->free_batches[--loop->free_count];
     memset(batch, 0, sizeof *batch);
     batch->writer.size = sizeof batch->writer;
@@ -412,6 +433,8 @@ static void host_batch_publish(const leat_host *host, leat_writer *writer)
     }
     batch->last = writer->last->identity;
     batch->pending = loop->channel_count;
+    batch->bytes = batch->memory.slabs * loop->pool.slab_size
+                   - (size_t)(writer->arena.end - writer->arena.cur);
     atomic_store_explicit(&batch->hold_until_ns, 0, memory_order_relaxed);
     count(&loop->counters.changes, writer->change_count);
     count(&loop->counters.batches, 1);
@@ -421,6 +444,7 @@ static void host_batch_publish(const leat_host *host, leat_writer *writer)
     show(loop);
     for (uint32_t i = 0; i < loop->channel_count; i++) {
         bool pushed = ring_push(&loop->channels[i].forward, batch);
+        loop->ahead[i] += batch->bytes;
         assert(pushed);
         (void)pushed;
         doorbell_ring(&loop->channels[i].worker_bell);
@@ -522,6 +546,9 @@ bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *
     loop->clock = setup->clock;
     loop->ops = setup->ops;
     loop->batch_size = setup->batch_size;
+    loop->ahead_enough = setup->memory / 16 > AHEAD_LEAST ? setup->memory / 16 : AHEAD_LEAST;
+    if (loop->ahead_enough < 4 * setup->batch_size)
+        loop->ahead_enough = 4 * setup->batch_size;
     loop->memory_factor = setup->memory_factor;
     loop->channels = setup->channels;
     loop->channel_count = setup->channel_count;

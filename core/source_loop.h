@@ -57,6 +57,12 @@ struct source_loop {
     struct window window;
     struct channel *channels;
     uint32_t channel_count;
+    /* What each sink has not given back, in bytes; and how much of that is enough: when every sink
+     * has it, more would only be memory, so the source rests until one has a quarter less.  A sink
+     * that stands still does not make the others wait: they may have the whole pool. */
+    size_t ahead[JOURNAL_SINKS_MAX];
+    size_t ahead_enough;
+    bool resting;
     struct doorbell bell;
     struct journal *journal;
     leat_progress told;

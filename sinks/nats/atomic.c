@@ -12,6 +12,9 @@
 #include <stdio.h>
 
 enum { GROUPS_IN_FLIGHT = 4 };
+/* So much of a transaction whose rest does not come for ATOMIC_PATIENCE_MS is more than the host's
+ * memory holds (or the source has lost its server): it goes in parts. */
+enum { PATIENCE_BYTES = 1 << 20 };
 
 struct extent { /* what the next batch will hold */
     uint32_t messages;
@@ -43,7 +46,7 @@ static bool ends_transaction(const struct window *window, struct place place,
 
 /* How much of what waits makes one batch: whole transactions, or a part of one that is too large,
  * or that the stream holds in part. */
-static struct extent measure(struct publisher *publisher, struct place place)
+static struct extent measure(struct publisher *publisher, struct place place, bool cut)
 {
     const struct window *window = publisher->window;
     struct extent now = {0}, whole = {0};
@@ -62,14 +65,13 @@ static struct extent measure(struct publisher *publisher, struct place place)
         now.whole = ends_transaction(window, place, record);
         if (now.whole)
             whole = now;
-        if (now.messages == ATOMIC_MAX ||
-            now.bytes >= (uint64_t)publisher->options->window_size / 2) {
+        if (now.messages == ATOMIC_MAX || now.bytes >= publisher_atomic_bytes(publisher->options)) {
             whole.full = now.full = true;
             break;
         }
     } while (next_place(window, &place));
     publisher->skip->cursor = cursor;
-    return whole.messages || !now.full ? whole : now;
+    return whole.messages || (!now.full && !cut) ? whole : now;
 }
 
 static void open_group(struct publisher *publisher, struct extent extent)
@@ -130,6 +132,16 @@ static void close_group(struct publisher *publisher)
         publisher->part = 0;
 }
 
+/* Is it hopeless to wait for the end of the transaction that waits? */
+static bool must_cut(struct publisher *publisher)
+{
+    bool waits = publisher->window->unsent_bytes >= PATIENCE_BYTES;
+    int64_t now = waits ? socket_clock_ms() : 0;
+    if (!waits || !publisher->waiting_since_ms)
+        publisher->waiting_since_ms = now;
+    return waits && now - publisher->waiting_since_ms >= ATOMIC_PATIENCE_MS;
+}
+
 /* False: it is not time for another batch. */
 static bool begin(struct publisher *publisher, bool idle)
 {
@@ -140,7 +152,11 @@ static bool begin(struct publisher *publisher, bool idle)
     if (!window_next(window, &place) || out >= GROUPS_IN_FLIGHT || (out && publisher->cautious) ||
         window->bytes >= (uint64_t)publisher->options->window_size)
         return false;
-    struct extent extent = measure(publisher, place);
+    struct extent extent = measure(publisher, place, false);
+    if (!extent.messages && idle && !out && must_cut(publisher))
+        extent = measure(publisher, place, true);
+    if (extent.messages)
+        publisher->waiting_since_ms = 0;
     /* Small batches are dear for the server: while others are on their way and more may come, let
      * this one grow. */
     if (!extent.messages || (!extent.full && (!idle || out >= 2)))

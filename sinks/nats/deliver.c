@@ -236,14 +236,21 @@ static void send_more(leat_sink *sink, bool idle)
         publisher_run(&sink->publisher, idle);
 }
 
+/* What waits already is enough: one batch, or where messages go in atomic batches, two of those.
+ * More would only be memory. */
+static bool has_enough(const leat_sink *sink)
+{
+    const struct window *window = &sink->window;
+    if (sink->options->publish != PUBLISH_ATOMIC)
+        return window->unsent_records > 0;
+    return window->unsent_records >= 2 * ATOMIC_MAX ||
+           window->unsent_bytes >= 2 * publisher_atomic_bytes(sink->options);
+}
+
 leat_status sink_submit(leat_sink *sink, const leat_batch *batch)
 {
-    struct place place;
-    /* One batch waiting is enough: more would only be memory. */
     if (sink->state != SINK_UP || sink->client.lost || sink->failed || sink->denied ||
-        sink->publisher.rejected ||
-        (sink->options->publish == PUBLISH_SINGLE && window_next(&sink->window, &place)) ||
-        !window_accept(&sink->window, batch))
+        sink->publisher.rejected || has_enough(sink) || !window_accept(&sink->window, batch))
         return LEAT_AGAIN;
     send_more(sink, false);
     if (sink->client.out_len - sink->client.out_sent >= CLIENT_OUT / 2)

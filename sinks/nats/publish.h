@@ -39,7 +39,8 @@ struct publisher {
         struct flight flight;
     } group;
     uint64_t group_number;
-    uint32_t part; /* of a transaction that needs several; 0: none is open */
+    int64_t waiting_since_ms; /* for the end of a transaction, with nothing on its way; 0: not so */
+    uint32_t part;            /* of a transaction that needs several; 0: none is open */
 
     bool rejected; /* the next record can never be sent; nothing more is sent until it is told */
     char reject_text[200];
@@ -52,6 +53,12 @@ void publisher_reset(struct publisher *publisher);
 
 /* The number of the message that is answered on this reply subject; maybe of none in flight. */
 uint64_t publisher_number(const struct publisher *publisher, uint64_t reply);
+
+/* The payload at which an atomic batch is full. */
+static inline uint64_t publisher_atomic_bytes(const struct nats_options *options)
+{
+    return (uint64_t)options->window_size / 4;
+}
 
 /* Sends what may be sent now.  `idle`: nothing more is coming soon, so do not wait for more. */
 void publisher_run(struct publisher *publisher, bool idle);

@@ -32,6 +32,7 @@ void window_clear(struct window *window)
     /* Numbers go on, so that a late answer never means another message. */
     window->head_message = window->next_message = window->next_message ? window->next_message : 1;
     window->messages = window->bytes = window->answered = 0;
+    window->unsent_records = window->unsent_bytes = 0;
 }
 
 struct lent *window_lent(const struct window *window, uint32_t batch)
@@ -54,6 +55,9 @@ bool window_accept(struct window *window, const leat_batch *batch)
 {
     if (window->tail - window->head == WINDOW_BATCHES)
         return false;
+    for (uint32_t i = 0; i < batch->record_count; i++)
+        window->unsent_bytes += leat_batch_at(batch, i)->value.len;
+    window->unsent_records += batch->record_count;
     *window_lent(window, window->tail++) = (struct lent){.token = batch->token,
                                                          .records = batch->records,
                                                          .count = batch->record_count,
@@ -70,6 +74,9 @@ bool window_next(const struct window *window, struct place *place)
 void window_pass(struct window *window, uint64_t message)
 {
     struct lent *lent = window_lent(window, window->sending);
+    window->unsent_records--;
+    window->unsent_bytes -=
+        window_record(window, (struct place){window->sending, window->record})->value.len;
     if (++window->record < lent->count)
         return;
     lent->last_message = message;

@@ -45,8 +45,9 @@ struct window {
     uint32_t head, sending, tail;
     uint32_t record; /* of the batch `sending`: the next one to send */
     uint64_t head_message, next_message;
-    uint64_t messages, bytes; /* on their way */
-    uint64_t answered;        /* flights from head_message on that are not FLIGHT_OUT */
+    uint64_t messages, bytes;              /* on their way */
+    uint64_t unsent_records, unsent_bytes; /* lent, and in no message yet */
+    uint64_t answered; /* flights from head_message on that are not FLIGHT_OUT */
 };
 
 bool window_init(struct window *window);
