@@ -49,7 +49,8 @@ static const struct verb verbs[] = {
      "with --accept-gap.\n" REACH},
     {"drain", OF_PIPELINES | CAN_WAIT,
      "Usage: leat drain [-c FILE | --socket PATH] [--pipeline NAME] [--wait] [--json]\n"
-     "Takes nothing new into a pipeline, or every pipeline, and delivers and confirms what it has;\n"
+     "Takes nothing new into a pipeline, or every pipeline, and delivers and confirms what it "
+     "has;\n"
      "leat resume goes on.  --wait comes back when that is done.\n" REACH},
     {"drop", OF_PIPELINES | OF_SINKS | MUST_SINK,
      "Usage: leat drop --sink NAME [-c FILE | --socket PATH] [--pipeline NAME] [--json]\n"
@@ -179,7 +180,7 @@ static int parse(int argc, char **argv, struct request *out)
 /* Of an answer that is no success. */
 static int exit_code_of_answer(const struct request *request, int code)
 {
-    if (strcmp(request->verb->name, "reload") == 0 && (code == 400 || code == 409 || code == 422))
+    if (strcmp(request->verb->name, "reload") == 0 && (code == 400 || code == 422))
         return EX_CONFIG;
     switch (code) {
     case 400:
@@ -214,9 +215,12 @@ static void say_done(struct request *request, const char *of, const struct tree_
 
     if (!*message)
         message = *state ? state : word_for(request);
+    const char *note = admin_client_text(answer, "note");
     (void)printf("%s%s%s%s", of, *of && request->sink ? "/" : "",
                  *of && request->sink ? request->sink : "", *of ? ": " : "");
     print_plain(stdout, message);
+    (void)printf("%s", *note ? "; " : "");
+    print_plain(stdout, note);
     (void)printf("\n");
 }
 
@@ -234,6 +238,12 @@ static void say_refused(const struct request *request, const char *of,
                   request->sink ? "/" : "", request->sink ? request->sink : "");
     print_plain(stderr, *text ? text : "refused");
     (void)fprintf(stderr, "%s\n", code == 404 && !*error ? " (an older daemon?)" : "");
+    if (code == 409 && request->verb->takes & CAN_GAP && request->sink && !request->accept_gap &&
+        strstr(text, "gap"))
+        (void)fprintf(stderr,
+                      "leat: to go on without those records: leat resume --pipeline %s --sink %s "
+                      "--accept-gap\n",
+                      of, request->sink);
 }
 
 static void print_json(struct request *request, const struct text_buffer *body, int code)

@@ -102,7 +102,7 @@ def test_wrong_words_are_64_and_ask_nothing(endpoint, words, needle):
 
 @pytest.mark.parametrize("words, code, expected", [
     (["resume", "--sink", "bus"], 409, 65), (["pause", "--pipeline", "shop"], 409, 69), (["reload"], 422, 78),
-    (["reload"], 400, 78), (["stop"], 405, 77), (["stop"], 500, 70), (["stop"], 503, 69), (["stop"], 404, 64)])
+    (["reload"], 400, 78), (["reload"], 409, 69), (["stop"], 405, 77), (["stop"], 500, 70), (["stop"], 503, 69), (["stop"], 404, 64)])
 def test_a_refusal_is_shown_with_its_advice(endpoint, words, code, expected):
     for path in ("/pipelines/shop/sinks/bus/resume", "/pipelines/shop/pause", "/reload", "/shutdown"):
         endpoint.answers[path] = (code, json.dumps({"error": "no: \x1b[31m do \"this\"\nand that"}))
@@ -200,6 +200,61 @@ def test_a_drained_pipeline_stands_until_it_is_resumed(shop, db):
     assert command("resume", "-c", shop.config).stdout == "p: running\n"
     shop.wait_count(2)
     assert shop.terminate() == 0 and len(shop.lines()) == 2
+
+
+def test_pause_drop_and_resume_with_a_real_daemon(db, leat, scratch):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn(), top={"http": {"listen": f"unix:{scratch}/s"}}, pipeline={"confirm_interval": "50ms"},
+                  sinks=[{"name": name, "plugin": "file", "directory": f"{scratch}/{name}"} for name in ("a", "b")])
+    daemon.start()
+    daemon.wait_streaming(db)
+
+    def leat_(*words, code=0, says=""):
+        done = command(*words, "-c", daemon.config)
+        assert done.returncode == code and says in done.stdout + done.stderr, done
+        return done
+
+    def lines(name, count):
+        return wait.until(lambda: len(daemon.lines(scratch / name)) >= count, f"{count} records in {name}")
+    leat_("pause", says="p: paused")
+    leat_("status", code=1, says="paused")
+    leat_("resume", says="p: running")
+    db.execute("INSERT INTO t VALUES (1)")
+    lines("a", 1)
+    lines("b", 1)
+    leat_("pause", "--sink", "b", says="p/b: paused")
+    db.execute("INSERT INTO t VALUES (2)")
+    lines("a", 2)
+    assert len(daemon.lines(scratch / "b")) == 1
+    leat_("resume", "--sink", "b", says="p/b: running")
+    lines("b", 2)
+    leat_("drop", "--sink", "b", says="p/b: dropped")
+    leat_("drop", "--sink", "a", code=65, says="last sink")
+    code = command("doctor", "-c", daemon.config)
+    assert "leat resume" in code.stdout and "dropped" in code.stdout, code
+    db.execute("INSERT INTO t VALUES (3)")
+    lines("a", 3)
+    lsn = db.lsn()
+    wait.until(lambda: db.caught_up("leat", lsn), "the confirmation to go on without b")
+    leat_("resume", "--sink", "b", code=65, says="leat resume --pipeline p --sink b --accept-gap")
+    leat_("resume", "--sink", "b", "--accept-gap", says="p/b: running")
+    db.execute("INSERT INTO t VALUES (4)")
+    lines("b", 3)
+    lines("a", 4)
+    assert [json.loads(line)["key"]["id"] for line in daemon.lines(scratch / "b")] == [1, 2, 4]
+    assert [json.loads(line)["key"]["id"] for line in daemon.lines(scratch / "a")] == [1, 2, 3, 4]
+
+
+def test_reload_with_a_real_daemon(shop, db, scratch):
+    good = shop.config.read_text()
+    shop.write_config(good.replace("memory:", "memmory:"))
+    done = command("reload", "-c", shop.config)
+    assert done.returncode == 78 and 'did you mean "memory"' in done.stderr, done
+    shop.write_config(good + f'      - name: "more"\n        plugin: "file"\n        directory: "{scratch}/more"\n')
+    done = command("reload", "-c", shop.config)
+    assert done.returncode == 0 and "p" in done.stdout, done
+    db.execute("INSERT INTO t VALUES (1)")
+    wait.until(lambda: len(shop.lines(scratch / "more")) == 1, "the new sink's record")
 
 
 def test_watch_on_a_terminal_stands_still_and_ends_cleanly(shop, db):
