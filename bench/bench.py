@@ -83,9 +83,9 @@ def read_with_pg_recvlogical(stream, tcp=False, publication="bench"):
     return Run(seconds, 0.0, sender, stream.rows)
 
 
-def config(folder, stream, slot, sinks, tcp=False, publication="bench", memory="256MiB"):
+def config(folder, stream, slot, sinks, tcp=False, publication="bench", memory="256MiB", listen="none"):
     document = {
-        "state_directory": str(folder / "state"), "memory": memory, "http": {"listen": "none"},
+        "state_directory": str(folder / "state"), "memory": memory, "http": {"listen": listen},
         "pipelines": [{"name": "bench", "confirm_interval": "50ms",
                        "source": {"plugin": "pgoutput", "dsn": stream.postgres.dsn(tcp), "slot": slot,
                                   "publication": publication},
@@ -99,16 +99,18 @@ def file_sink(folder, **options):
     return [{"name": "files", "plugin": "file", "directory": str(folder / "out"), "rotate_size": "64GiB", **options}]
 
 
-def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="256MiB", env=None, keep=None):
+def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="256MiB", env=None, keep=None,
+                   listen="none", beside=None):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
     slot = stream.slot()
-    path = config(folder, stream, slot, sinks(folder) if sinks else file_sink(folder), tcp, publication, memory)
+    path = config(folder, stream, slot, sinks(folder) if sinks else file_sink(folder), tcp, publication, memory, listen)
     end = lsn(stream.end)
     began = time.monotonic()
     process = subprocess.Popen([BUILD / "leat", "run", "-c", path], stderr=open(folder / "log", "w"),
                                env=dict(os.environ, **(env or {})))
     try:
         pid = walsender_of(stream.postgres, slot)
+        done = beside() if beside else None
         sender = 0.0
         state = folder / "state" / "bench.state"
         while True:
@@ -123,6 +125,8 @@ def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="2
             time.sleep(0.005)
         seconds = time.monotonic() - began
         cpu, peak = cpu_of(process.pid), peak_of(process.pid)
+        if done:
+            done()
         if keep:
             keep(folder)
         return Run(seconds, cpu, sender, stream.rows, peak)
@@ -346,7 +350,7 @@ def bench_ceiling(table, _rows, repeats, _names):
 
 BENCHES = {"file": bench_file, "zstd": bench_file, "shapes": bench_shapes, "latency": bench_latency,
            "ceiling": bench_ceiling}
-for extra in ("brokers",):
+for extra in ("brokers", "operate"):
     if (pathlib.Path(__file__).parent / f"{extra}.py").exists():
         module = __import__(extra)
         BENCHES.update(module.BENCHES)
