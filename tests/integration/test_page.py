@@ -2,6 +2,7 @@
 """Each state is caused for real and seen everywhere: in /status, /readyz, the metrics, and the page in a real Chromium."""
 import contextlib
 import re
+import threading
 
 import pytest
 
@@ -240,23 +241,98 @@ def test_a_lost_slot(own_cluster, watched, page):
     browser.until("document.getElementById('ready').textContent === 'no answer'")
 
 
-def test_a_drained_pipeline(db, watched, page):
-    """It is shown as ended, and is no reason for not being ready."""
+def by_command(daemon, url):
+    code, text = daemon.admin.post(url)
+    assert code in (200, 202), (url, code, text)
+
+
+@pytest.fixture
+def two(db, watched):
+    """A daemon with two pipelines of one sink each."""
     db.execute(SCHEMA)
     daemon = watched(pipelines=[{"name": name, "source": {"plugin": "pgoutput", "dsn": db.dsn(), "slot": f"leat_{name}",
-                                                          "publication": "leat"},
-                                 "sinks": [{"plugin": "file", "name": "archive", "directory": f"{places.ROOT}"}]}
-                                for name in ("a", "b")])
+                                                          "publication": "leat"}, "sinks": []} for name in ("a", "b")])
     for pipeline in daemon.tree["pipelines"]:
-        pipeline["sinks"][0]["directory"] = str(daemon.folder / pipeline["name"])
+        pipeline["sinks"] = [{"plugin": "file", "name": sink, "directory": f"{daemon.folder}/{pipeline['name']}-{sink}"}
+                             for sink in ("one", "two")]
     daemon.write_config()
     daemon.start()
-    daemon.wait_streaming(db, "leat_a")
-    daemon.wait_streaming(db, "leat_b")
-    browser = page.open(daemon)
-    assert daemon.admin.post("/pipelines/a/drain")[0] == 202
-    becomes(daemon, "an end", lambda p: p["state"] == "ended")
-    assert daemon.admin.ready()[0]
-    assert daemon.admin.metric("leat_pipeline_state", "pipeline=a", "state=ended") == 1
-    browser.until("document.querySelectorAll('section')[0].innerText.includes('ended')")
+    for slot in ("leat_a", "leat_b"):
+        daemon.wait_streaming(db, slot)
+    return daemon
+
+
+def first_section(browser, word):
+    browser.until(f"document.querySelectorAll('section')[0].innerText.includes('{word}')")
     assert "running" in browser.run("document.querySelectorAll('section')[1].innerText")
+
+
+@pytest.mark.parametrize("command, state", [("pause", "paused"), ("drain", "drained")])
+def test_a_pipeline_that_stands_by_command(command, state, two, db, page):
+    browser = page.open(two)
+    browser.until("document.getElementById('ready').textContent === 'ready'")
+    by_command(two, f"/pipelines/a/{command}")
+    becomes(two, state, lambda p: p["state"] == state)
+    is_shown(two, browser, f"pipeline a: {state} by command",
+             {("leat_pipeline_state", "pipeline=a", f"state={state}"): 1, ("leat_pipeline_ready", "pipeline=a"): 0,
+              ("leat_pipeline_ready", "pipeline=b"): 1}, [state])
+    first_section(browser, state)
+    by_command(two, "/pipelines/a/resume")
+    becomes(two, "running", lambda p: p["state"] == "running" and p["ready"])
+    browser.until("document.getElementById('ready').textContent === 'ready'")
+
+
+@pytest.mark.root
+def test_a_pipeline_that_drains(db, watched, page, scratch, things):
+    """Its disk is full, so that what is in flight stays there."""
+    db.execute(SCHEMA)
+    disk = places.SmallDisk(scratch / "disk", 4 << 20)
+    things.append(disk)
+    daemon = watched(db.dsn(), sink={"directory": str(disk.path / "a"), "retry_max": "500ms"}).start()
+    daemon.wait_streaming(db)
+    browser = page.open(daemon)
+    disk.fill()
+    db.execute("INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g")
+    becomes(daemon, "a full disk", lambda p: p["sinks"][0]["last_error"])
+    answer = []
+    asking = threading.Thread(target=lambda: answer.append(daemon.admin.post("/pipelines/p/drain")))
+    asking.start()
+    becomes(daemon, "draining", lambda p: p["state"] == "draining")
+    is_shown(daemon, browser, "pipeline p: draining", {("leat_pipeline_state", "state=draining"): 1}, ["draining"])
+    disk.drain()
+    becomes(daemon, "drained", lambda p: p["state"] == "drained")
+    asking.join()
+    assert daemon.admin.metric("leat_sink_records_total") == 1000
+
+
+@pytest.mark.parametrize("command, state", [("pause", "paused"), ("drop", "dropped")])
+def test_a_sink_that_stands_by_command(command, state, two, db, page):
+    browser = page.open(two)
+    by_command(two, f"/pipelines/a/sinks/two/{command}")
+    becomes(two, state, lambda p: p["sinks"][1]["state"] == state)
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    is_shown(two, browser, f"pipeline a: sink two is {state}",
+             {("leat_sink_state", "pipeline=a", "sink=two", f"state={state}"): 1, ("leat_sink_up", "pipeline=a", "sink=two"): 0,
+              ("leat_sink_up", "pipeline=a", "sink=one"): 1}, [f"two {state}|two\n?.*{state}"])
+    first_section(browser, state)
+    if state == "dropped":
+        becomes(two, "a change that it misses", lambda p: p["sinks"][1]["missed"] == 1)
+        assert two.admin.metric("leat_sink_missed_total", "sink=two", "pipeline=a") == 1
+    else:
+        by_command(two, "/pipelines/a/sinks/two/resume")
+        becomes(two, "running", lambda p: p["sinks"][1]["state"] == "running" and p["sinks"][1]["records"] == 1)
+
+
+def test_a_bad_reload(two, page):
+    browser = page.open(two)
+    good = two.config.read_text()
+    two.config.write_text(good.replace("leat_a", "leat_a") + "\nunknown_word: 1\n")
+    two.admin.post("/reload")
+    wait.until(lambda: two.admin.metric("leat_config_reload_success") == 0, "a refused reload")
+    assert two.admin.status()["reload"]["last"] == "refused" and "unknown_word" in two.admin.status()["reload"]["text"]
+    assert two.admin.ready()[0], "everything goes on"
+    browser.until("document.getElementById('notice').textContent.includes('unknown_word')")
+    two.config.write_text(good)
+    two.admin.post("/reload")
+    wait.until(lambda: two.admin.metric("leat_config_reload_success") == 1, "a good reload")
+    browser.until("document.getElementById('notice').hidden")
