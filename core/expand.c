@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * expand.c -- ${ENV} and ${file:path}.  See expand.h.
+ * expand.c -- ${ENV}, ${file:path} and ${credential:name}.  See expand.h.
  */
 #include "expand.h"
 
@@ -25,6 +25,19 @@ struct expansion {
 bool expand_needed(const char *text)
 {
     return strstr(text, "${") != NULL;
+}
+
+static bool holds(const char *text, const char *reference)
+{
+    for (const char *p = strstr(text, reference); p; p = strstr(p + 1, reference))
+        if (p == text || p[-1] != '$')
+            return true;
+    return false;
+}
+
+bool expand_changes(const char *text)
+{
+    return holds(text, "${file:") || holds(text, "${credential:");
 }
 
 static leat_status too_long(struct expansion *ex)
@@ -88,6 +101,16 @@ static leat_status append_open_file(struct expansion *ex, const char *path, int 
     return LEAT_OK;
 }
 
+static leat_status append_named_file(struct expansion *ex, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return file_failed(ex, path, strerror(errno));
+    leat_status status = append_open_file(ex, path, fd);
+    (void)close(fd);
+    return status;
+}
+
 static leat_status append_file(struct expansion *ex, const char *name, size_t len)
 {
     char path[PATH_MAX];
@@ -98,12 +121,30 @@ static leat_status append_file(struct expansion *ex, const char *name, size_t le
         (void)snprintf(ex->why, ex->why_size, "${file:} needs a path; write ${file:/path}");
         return LEAT_ECONFIG;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return file_failed(ex, path, strerror(errno));
-    leat_status status = append_open_file(ex, path, fd);
-    (void)close(fd);
-    return status;
+    return append_named_file(ex, path);
+}
+
+static leat_status append_credential(struct expansion *ex, const char *name, size_t len)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char path[PATH_MAX];
+    if (len == 0 || len > NAME_MAX || name[0] == '.' || memchr(name, '/', len)) {
+        (void)snprintf(ex->why, ex->why_size,
+                       "${credential:} needs the name of a credential, without a slash; write "
+                       "${credential:NAME}");
+        return LEAT_ECONFIG;
+    }
+    if (!folder || folder[0] != '/') {
+        (void)snprintf(ex->why, ex->why_size,
+                       "credential \"%.*s\": CREDENTIALS_DIRECTORY is not set; run leat as a service "
+                       "of systemd with LoadCredential=%.*s:/PATH, or write ${file:/PATH}",
+                       (int)len, name, (int)len, name);
+        return LEAT_ERETRY;
+    }
+    int written = snprintf(path, sizeof path, "%s/%.*s", folder, (int)len, name);
+    if (written < 0 || (size_t)written >= sizeof path)
+        return too_long(ex);
+    return append_named_file(ex, path);
 }
 
 static bool is_variable(const char *name, size_t len)
@@ -124,8 +165,8 @@ static leat_status append_variable(struct expansion *ex, const char *name, size_
     char variable[256];
     if (!is_variable(name, len) || len >= sizeof variable) {
         (void)snprintf(ex->why, ex->why_size,
-                       "what stands in ${} is neither a variable's name nor file:PATH; write $${ "
-                       "for a literal ${");
+                       "what stands in ${} is neither a variable's name, nor file:PATH, nor "
+                       "credential:NAME; write $${ for a literal ${");
         return LEAT_ECONFIG;
     }
     (void)snprintf(variable, sizeof variable, "%.*s", (int)len, name);
@@ -156,6 +197,8 @@ static leat_status append_reference(struct expansion *ex, const char *p, const c
     *next = brace + 1;
     if (len >= 5 && strncmp(p, "file:", 5) == 0)
         return append_file(ex, p + 5, len - 5);
+    if (len >= 11 && strncmp(p, "credential:", 11) == 0)
+        return append_credential(ex, p + 11, len - 11);
     return append_variable(ex, p, len);
 }
 

@@ -32,9 +32,7 @@ static void complain(const struct filling *filling, const struct tree_node *at, 
 static void remember(const struct filling *filling, const leat_option *row, const char *name,
                      const char *text)
 {
-    bool changing = (row->flags & LEAT_OPT_SECRET) != 0;
-    for (const char *p = strstr(text, "${file:"); p && !changing; p = strstr(p + 1, "${file:"))
-        changing = p == text || p[-1] != '$';
+    bool changing = (row->flags & LEAT_OPT_SECRET) != 0 || expand_changes(text);
     if (!filling->templates || !changing)
         return;
     struct option_template *entry = region_take(filling->reader->region, sizeof *entry);

@@ -27,7 +27,7 @@ enum { OPTION_NODE = 100 };
     }
 
 /* The text, as written, of the values that can change while the daemon runs: every secret, and
- * whatever has a ${file:} in it.  Immutable; owned by the configuration. */
+ * whatever has a ${file:} or ${credential:} in it.  Immutable; owned by the configuration. */
 struct option_template {
     struct option_template *next;
     const char *option; /* "password"; an entry of a mapping is "properties.sasl.password" */

@@ -248,16 +248,20 @@ static bool find_library(const struct plugins *plugins, const char *name, char p
     return false;
 }
 
-/* Finds the file among what is loaded.  A second description of it must agree with the first. */
-static const struct plugin *find_loaded(int fd, const struct plugin_description *description,
-                                        bool *found, char *why, size_t why_size)
+/* Finds the file among what is loaded.  A second description of it must agree with the first.  One
+ * that was replaced on disk is still the one that is loaded: two versions of a library do not go
+ * together, and nothing is unloaded. */
+static const struct plugin *find_loaded(int fd, const char *path,
+                                        const struct plugin_description *description, bool *found,
+                                        char *why, size_t why_size)
 {
     struct stat st;
     *found = false;
     if (fstat(fd, &st) != 0)
         return NULL;
     for (struct plugin *plugin = loaded; plugin; plugin = plugin->next) {
-        if (plugin->device != st.st_dev || plugin->inode != st.st_ino)
+        bool same_file = plugin->device == st.st_dev && plugin->inode == st.st_ino;
+        if (!same_file && strcmp(plugin->path, path) != 0)
             continue;
         *found = true;
         if (plugin->descriptor.kind == description->kind &&
@@ -300,7 +304,7 @@ const struct plugin *plugins_load(const struct plugins *plugins,
     int fd = trust_open(path, real, why, why_size);
     if (fd < 0)
         return NULL;
-    const struct plugin *known = find_loaded(fd, description, &found, why, why_size);
+    const struct plugin *known = find_loaded(fd, real, description, &found, why, why_size);
     if (found) {
         (void)close(fd);
         return known;

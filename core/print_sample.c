@@ -241,8 +241,8 @@ bool print_sample(FILE *out, const struct plugins *plugins, char *why, size_t wh
                 "# default.  Printed by `leat plugins --sample`; described in leat.yaml(5).\n"
                 "#\n"
                 "# In values, ${NAME} is an environment variable, ${file:PATH} the content of a "
-                "file, and $${ a\n"
-                "# literal ${.\n\n",
+                "file, and\n"
+                "# ${credential:NAME} that of a credential of systemd; $${ is a literal ${.\n\n",
                 out);
     print_rows(&sample, config_top_table.rows, config_top_table.count, false);
     return print_pipeline(out, plugins, why, why_size);

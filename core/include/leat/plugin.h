@@ -409,8 +409,8 @@ typedef struct leat_secrets { /* growing; static */
     uint32_t size;
     uint32_t reserved;
     /* [worker] The value, as of now, of an option of this instance that is a secret or holds a
-     * ${file:...}; an entry of a mapping is "properties.NAME".  OK; ERETRY: its file or variable
-     * is missing now; ECONFIG: no such option was set, or out_size is too small.  Whatever it
+     * ${file:...} or ${credential:...}; an entry of a mapping is "properties.NAME".  OK; ERETRY: its
+     * file or variable is missing now; ECONFIG: no such option was set, or out_size is too small.  Whatever it
      * returns, out is NUL-terminated (and empty, unless OK). */
     leat_status (*current)(const leat_host *, const char *option_name, char *out, size_t out_size);
 } leat_secrets;

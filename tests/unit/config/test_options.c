@@ -242,6 +242,35 @@ static void environment_and_files_are_put_in(void **state)
     end(&run);
 }
 
+/* systemd's LoadCredential= puts files into a folder of the unit's own. */
+static void credentials_are_files_of_systemd(void **state)
+{
+    char folder[4096], out[64];
+    (void)state;
+    assert_non_null(getcwd(folder, sizeof folder));
+    write_text("pg_password", "hunter2\n");
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+    struct run run = run_text("text: \"a ${credential:pg_password}\"\n"
+                              "secret: ${credential:pg_password}\n");
+    assert_string_equal(run.printed, "");
+    assert_string_equal(run.values.text, "a hunter2");
+    assert_string_equal(run.values.secret, "hunter2");
+    write_text("pg_password", "hunter3\n");
+    assert_int_equal(options_expand(&run.templates, "text", out, sizeof out), LEAT_OK);
+    assert_string_equal(out, "a hunter3");
+    end(&run);
+    expect("text: ${credential:../pg_password}\n"
+           "choice: ${credential:}\n",
+           "f:1:7: \"text\": ${credential:} needs the name of a credential, without a slash; write "
+           "${credential:NAME}\n"
+           "f:2:9: \"choice\": ${credential:} needs the name of a credential, without a slash; write "
+           "${credential:NAME}\n");
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    expect("text: ${credential:pg_password}\n",
+           "f:1:7: \"text\": credential \"pg_password\": CREDENTIALS_DIRECTORY is not set; run leat "
+           "as a service of systemd with LoadCredential=pg_password:/PATH, or write ${file:/PATH}\n");
+}
+
 static void what_cannot_be_put_in_is_an_error_with_its_line(void **state)
 {
     (void)state;
@@ -259,8 +288,8 @@ static void what_cannot_be_put_in_is_an_error_with_its_line(void **state)
            "f:3:9: \"choice\": file \"./open.txt\": everybody may write it; take that away with "
            "chmod o-w\n"
            "f:4:8: \"list\": a ${ is never closed; add the }, or write $${ for a literal ${\n"
-           "f:5:12: \"pairs.a\": what stands in ${} is neither a variable's name nor file:PATH; "
-           "write $${ for a literal ${\n"
+           "f:5:12: \"pairs.a\": what stands in ${} is neither a variable's name, nor "
+           "file:PATH, nor credential:NAME; write $${ for a literal ${\n"
            "f:5:25: \"pairs.b\": ${file:} needs a path; write ${file:/path}\n");
 }
 
@@ -356,6 +385,7 @@ int main(void)
         cmocka_unit_test(every_error_is_shown_in_the_order_of_lines),
         cmocka_unit_test(units_are_exact_and_typos_are_understood),
         cmocka_unit_test(environment_and_files_are_put_in),
+        cmocka_unit_test(credentials_are_files_of_systemd),
         cmocka_unit_test(what_cannot_be_put_in_is_an_error_with_its_line),
         cmocka_unit_test(no_secret_is_ever_shown),
         cmocka_unit_test(the_nearest_word_is_meant),
