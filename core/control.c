@@ -4,6 +4,7 @@
  */
 #include "control.h"
 
+#include "command.h"
 #include "control_internal.h"
 #include "exit_code.h"
 #include "log.h"
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define STATUS_NS ((int64_t)2000000000)
+#define COMMANDS_END_MS 10000 /* what still runs at the end has this long */
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
@@ -252,7 +254,9 @@ static void pipeline_ended(struct control *control, size_t index)
     if (again) {
         leat_field fields[] = {LEAT_F_STR("error", pipeline->error.text)};
         log_event(pipeline->config->name, pipeline->culprit, LEAT_LOG_ERROR,
-                  "sink went backwards, beginning again at the confirmed position", fields, 1);
+                  strcmp(pipeline->culprit, "source") == 0
+                      ? "beginning again at the recorded position"
+                      : "sink went backwards, beginning again at the confirmed position", fields, 1);
     } else if (pipeline->error.status != LEAT_OK) {
         control__note_failure(control, pipeline->config->name, pipeline->culprit, &pipeline->error);
     } else if (!pipeline->drained && pipeline->source.begun) {
@@ -406,6 +410,7 @@ static void begun(struct control *control)
 static void close_control(struct control *control)
 {
     orders_refuse_all(control);
+    commands_finish(COMMANDS_END_MS);
     admin_stop(control->admin);
     watchdog_fini(&control->watchdog);
     registry_fini(&control->registry);

@@ -4,6 +4,7 @@
  */
 #include "host_services.h"
 
+#include "command.h"
 #include "options.h"
 #include "source_loop.h"
 #include "stage.h"
@@ -92,12 +93,24 @@ static const leat_metrics source_metrics = {
 static const leat_metrics sink_metrics = {
     .size = sizeof sink_metrics, .declare = sink_declare, .set = sink_set};
 
+static void source_demand(const leat_host *host, uint64_t position, const char *why)
+{
+    struct source_loop *loop = (struct source_loop *)(void *)(uintptr_t)host;
+
+    if (!loop->begun)
+        proof_demand(&loop->proof, position, why);
+}
+
+static const leat_proof source_proof = {.size = sizeof source_proof, .demand = source_demand};
+
 #ifdef LEAT_DEBUG
 static const leat_stages stages = {.size = sizeof stages, .pass = stage_pass};
 #endif
 
 static const void *common(const char *id)
 {
+    if (strcmp(id, LEAT_EXTENSION_COMMAND) == 0)
+        return &commands_for_plugins;
 #ifdef LEAT_DEBUG
     if (strcmp(id, LEAT_EXTENSION_STAGES) == 0)
         return &stages;
@@ -114,6 +127,8 @@ const void *host_services_for_source(const leat_host *host, const char *id)
         return &reporting;
     if (strcmp(id, LEAT_EXTENSION_METRICS) == 0)
         return &source_metrics;
+    if (strcmp(id, LEAT_EXTENSION_PROOF) == 0)
+        return &source_proof;
     return common(id);
 }
 

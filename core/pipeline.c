@@ -163,7 +163,7 @@ static void *source_main(void *argument)
     ended = status == LEAT_EOF;
     if (status != LEAT_OK && status != LEAT_AGAIN && !ended) {
         error.status = status;
-        end_with(pipeline, "source", &error, false);
+        end_with(pipeline, "source", &error, status == LEAT_ERETRY);
         atomic_store_explicit(&pipeline->hurry, true, memory_order_release);
     }
     if (ended)
@@ -307,6 +307,7 @@ struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
         .channel = &pipeline->channels[sink],
         .name_space = &pipeline->source.name_space,
         .newest = &pipeline->source.newest,
+        .proof = &pipeline->source.proof,
         .journal = &pipeline->journal,
         .log = log_of_sink,
         .extension = host_services_for_sink,

@@ -64,7 +64,8 @@ struct pipeline {
     pthread_mutex_t error_lock;
     leat_error error; /* under error_lock until ENDED; the first one counts */
     char culprit[64]; /* "source" or the sink's name */
-    bool regressed;   /* the failure is a sink that the source can catch up */
+    bool regressed;   /* the failure is one that making all anew at the recorded position mends: a
+                       * sink that the source can catch up, an origin that has changed */
     bool drained;     /* true at the end when everything was confirmed */
 };
 

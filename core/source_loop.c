@@ -151,10 +151,23 @@ static bool is_closed(struct source_loop *loop)
            || atomic_load_explicit(&loop->held, memory_order_acquire);
 }
 
+/* Have all sinks shown what was demanded of them, if anything was? */
+static bool is_proved(struct source_loop *loop)
+{
+    if (atomic_load_explicit(&loop->proof.position, memory_order_relaxed) == 0)
+        return true;
+    for (uint32_t i = 0; i < loop->channel_count; i++)
+        if (!atomic_load_explicit(&loop->channels[i].proved, memory_order_acquire)
+            && atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
+            return false;
+    return true;
+}
+
 /* What became durable goes to the journal; false: nothing moved. */
 static bool advance(struct source_loop *loop, bool urgent)
 {
-    if (!window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop))
+    if (!is_proved(loop)
+        || !window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop))
         return false;
     journal_offer(loop->journal, loop->window.durable,
                   loop->window.has_identity ? &loop->window.durable_last : NULL,
@@ -469,8 +482,10 @@ static void host_begin(const leat_host *host, const leat_origin *origin)
                        origin->name_space);
         /* Recorded at once, so that the next start knows that there was a first one. */
         window_idle(&loop->window, (position_seen){origin->position});
-        (void)window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop);
-        journal_offer(loop->journal, loop->window.durable, NULL, true);
+        if (is_proved(loop)) {
+            (void)window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop);
+            journal_offer(loop->journal, loop->window.durable, NULL, true);
+        }
         atomic_store_explicit(&loop->name_space, loop->name_space_text, memory_order_release);
         for (uint32_t i = 0; i < loop->channel_count; i++)
             doorbell_ring(&loop->channels[i].worker_bell);

@@ -16,6 +16,7 @@
 #include "histogram.h"
 #include "journal.h"
 #include "note.h"
+#include "proof.h"
 #include "plugin_metrics.h"
 #include "tally.h"
 #include "window.h"
@@ -79,6 +80,7 @@ struct source_loop {
     atomic_bool counted; /* the same: every channel's `left` is true, and can only fall (release) */
     uint64_t published; /* batches that went to every sink */
     _Atomic uint64_t newest; /* of the origin: nothing newer existed when it was reached; 0: unknown */
+    struct proof proof; /* what the sinks have to show before anything is recorded */
     /* The namespace of the identities: set once at begin (release), read by workers (acquire). */
     _Atomic(const char *) name_space;
     char name_space_text[JOURNAL_TEXT_MAX];

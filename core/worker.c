@@ -155,6 +155,28 @@ static void apply_holds(struct worker *worker, const leat_sink_start *start)
     worker__leave(worker);
 }
 
+/* What the origin will not send again has to be here. */
+static bool shows_proof(struct worker *worker, const leat_sink_start *start)
+{
+    leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 65};
+    char has[32] = "nothing that it can name";
+
+    if (!worker->proof ||
+        atomic_load_explicit(&worker->channel->proved, memory_order_relaxed))
+        return true;
+    if (proof_holds(worker->proof, start)) {
+        atomic_store_explicit(&worker->channel->proved, true, memory_order_release);
+        doorbell_ring(worker->channel->source_bell);
+        return true;
+    }
+    if (start->holds == LEAT_HOLDS_LAST)
+        has[encode_lsn(start->last.position, has)] = '\0';
+    (void)snprintf(error.text, sizeof error.text, "%.400s; (sink %s holds %s)", worker->proof->why,
+                   worker->config->name, has);
+    worker__fail(worker, &error);
+    return false;
+}
+
 static void instance_start(struct worker *worker)
 {
     leat_error error = {.size = sizeof error};
@@ -184,6 +206,8 @@ static void instance_start(struct worker *worker)
     }
     worker__count(&worker->counters.starts, 1);
     worker->next = worker->head;
+    if (!shows_proof(worker, &start))
+        return;
     apply_holds(worker, &start);
     if (worker->state != WORKER_FAILED)
         worker__enter(worker, WORKER_RUNNING);
@@ -500,6 +524,7 @@ bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_e
     worker->channel = setup->channel;
     worker->name_space = setup->name_space;
     worker->newest = setup->newest;
+    worker->proof = setup->proof;
     worker->log = setup->log;
     worker->random = (uint64_t)clock_now_ns(setup->clock) | 1;
     worker->journal = setup->journal;

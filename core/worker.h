@@ -25,6 +25,7 @@
 #include "encode.h"
 #include "histogram.h"
 #include "journal.h"
+#include "proof.h"
 #include "plugin_metrics.h"
 #include "route.h"
 
@@ -137,6 +138,7 @@ struct worker {
     atomic_bool wake_asked;
     _Atomic(const char *) *name_space; /* the source loop's */
     const _Atomic uint64_t *newest;    /* the source loop's */
+    struct proof *proof;               /* the source loop's; NULL in tests */
     /* Set by the control thread to end this worker alone, with the time that the plugin has to
      * finish what is lent before it; the thread answers with ended (release) and the control bell. */
     atomic_bool stopping;
@@ -164,6 +166,7 @@ struct worker_setup {
     struct channel *channel;
     _Atomic(const char *) *name_space;
     const _Atomic uint64_t *newest;
+    struct proof *proof;
     struct journal *journal; /* for what is known of the sink */
     void (*log)(const leat_host *, int32_t, const char *, const leat_field *, size_t);
     const void *(*extension)(const leat_host *, const char *);

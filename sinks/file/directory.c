@@ -75,11 +75,15 @@ static leat_status lock_take(struct directory *directory, const char *name_space
     do
         failed = flock(directory->lock, LOCK_EX | LOCK_NB);
     while (failed && errno == EINTR);
-    if (failed && errno == EWOULDBLOCK)
-        return error_set(error, LEAT_EFATAL, EX_CANTCREAT,
+    if (failed && errno == EWOULDBLOCK) {
+        /* A sink of this daemon will never let go.  Another daemon may be the one that we stand by
+         * for: it has lost its slot, and lets go when it notices, or dies. */
+        long holder = directory_holder(directory->lock);
+        return error_set(error, holder == (long)getpid() ? LEAT_EFATAL : LEAT_ERETRY, EX_CANTCREAT,
                          "directory %s is in use by another writer (process %ld): each file sink "
                          "needs a directory of its own",
-                         directory->path, directory_holder(directory->lock));
+                         directory->path, holder);
+    }
     if (failed)
         return error_errno(error, "cannot lock", directory->path, LOCK_NAME);
     return lock_check_owner(directory, name_space, error);

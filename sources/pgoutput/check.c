@@ -8,6 +8,7 @@
 #include "check.h"
 #include "connect.h"
 #include "fault.h"
+#include "guard_rules.h"
 #include "slot.h"
 
 #include <stdarg.h>
@@ -123,6 +124,16 @@ static void check_server(struct run *run)
     if (facts->in_recovery && facts->version < 160000)
         report(run, LEAT_FINDING_ERROR, 78, "name the primary in dsn",
                "the server is a standby: before PostgreSQL 16 it cannot decode");
+    else if (facts->in_recovery)
+        report(
+            run, LEAT_FINDING_NOTE, 0,
+            "set hot_standby_feedback = on there, and run SELECT pg_log_standby_snapshot() on the "
+            "primary when the slot is made",
+            "the server is a standby: it can decode, but its slot does not survive a conflict "
+            "with recovery, ends with a promotion, and takes no heartbeat");
+    if (run->options->failover && facts->version < 170000)
+        report(run, LEAT_FINDING_ERROR, 78, "take failover: true away, or upgrade the server",
+               "failover: true needs PostgreSQL 17, the server is %d", facts->version / 10000);
     if (facts->wal_sender_timeout_ms == 0)
         report(run, LEAT_FINDING_WARNING, 0, "ALTER SYSTEM SET wal_sender_timeout = '60s';",
                "wal_sender_timeout is 0: the server sends a sixth slower, and never misses a dead "
@@ -185,6 +196,40 @@ static struct slot_memory recall(const struct run *run)
     return memory;
 }
 
+/* What the guard would say, and what it cannot see. */
+static void check_guard(struct run *run)
+{
+    const struct slot_facts *slot = &run->facts.slot;
+    enum guard_level level = guard_level(run->options, slot, GUARD_OK);
+    int64_t used = guard_used_percent(slot);
+    if (level != GUARD_OK)
+        report(run, LEAT_FINDING_WARNING, 0, "run leat, or raise max_slot_wal_keep_size",
+               "slot %s: its level is %s: %lld bytes of WAL are kept for it (wal_status %s)",
+               run->options->slot, guard_level_word(level), (long long)slot->retained_bytes,
+               slot->wal_status);
+    if (used >= 0)
+        report(run, LEAT_FINDING_OK, 0, NULL,
+               "max_slot_wal_keep_size: %lld %% used up, the slot is lost after %lld more bytes of "
+               "WAL",
+               (long long)used, (long long)slot->safe_size_bytes);
+    else
+        report(run, LEAT_FINDING_NOTE, 0,
+               "ALTER SYSTEM SET max_slot_wal_keep_size = '...'; if the server is worth more than "
+               "the stream",
+               "max_slot_wal_keep_size has no limit: a slot that nobody reads fills the disk");
+    if (run->options->failover && !slot->failover)
+        report(run, LEAT_FINDING_NOTE, 0, NULL,
+               "slot %s is no failover slot yet: the next leat run makes it one",
+               run->options->slot);
+    if (slot->failover)
+        report(
+            run, LEAT_FINDING_OK, 0, NULL,
+            "slot %s is a failover slot: a standby needs sync_replication_slots, "
+            "hot_standby_feedback, primary_slot_name and a dbname in primary_conninfo, the primary "
+            "that slot in synchronized_standby_slots",
+            run->options->slot);
+}
+
 static void check_slot(struct run *run)
 {
     const struct slot_facts *slot = &run->facts.slot;
@@ -204,7 +249,8 @@ static void check_slot(struct run *run)
     facts.publication_missing = false;
     facts.wal_logical = true;
     uint64_t start;
-    if (slot_judge(options, &facts, &memory, &start, &error) == SLOT_REFUSE) {
+    enum slot_verdict verdict = slot_judge(options, &facts, &memory, &start, &error);
+    if (verdict == SLOT_REFUSE || verdict == SLOT_PROVE) {
         report(run, LEAT_FINDING_ERROR, error.exit_code, NULL, "%s", error.text);
         return;
     }
@@ -214,12 +260,16 @@ static void check_slot(struct run *run)
            (long long)slot->retained_bytes, slot->wal_status);
     if (slot->active)
         report(run, LEAT_FINDING_NOTE, 0, NULL,
-               "slot %s is in use by process %lld: leat run would wait", options->slot,
-               (long long)slot->active_pid);
+               "slot %s is in use by process %lld (%s): leat run would wait", options->slot,
+               (long long)slot->active_pid,
+               slot->reader_is_us ? "a daemon of this configuration"
+               : *slot->reader    ? slot->reader
+                                  : "unknown");
     if (strcmp(slot->wal_status, "unreserved") == 0)
         report(run, LEAT_FINDING_WARNING, 0, "run leat, or raise max_slot_wal_keep_size",
                "slot %s is about to be lost: the next checkpoint may remove its WAL",
                options->slot);
+    check_guard(run);
 }
 
 /* ---- publications and tables ------------------------------------------------------------------
@@ -323,6 +373,23 @@ static void check_all_tables(struct run *run)
                  "REPLICA IDENTITY FULL", "its key has a generated column, which is never sent");
 }
 
+/* Only where the server is on another timeline than the recorded one: the verdict on it is the
+ * slot's. */
+static void ask_history(struct run *run)
+{
+    leat_error error = {.size = sizeof error};
+    const struct slot_memory memory = recall(run);
+    uint64_t timeline = strtoull(run->facts.timeline, NULL, 10);
+    PGresult *result;
+    if (!slot_timeline_changed(&memory, &run->facts) || timeline < 2)
+        return;
+    inquiry_ask(ASK_HISTORY, run->conn, run->options, timeline, run->sql);
+    if (connect_query(run->conn, run->sql->data, NULL, 0, run->deadline_ns, &result, &error))
+        return;
+    (void)inquiry_read_history(result, memory.timeline, &run->facts);
+    PQclear(result);
+}
+
 static void check_stream(struct run *run)
 {
     if (!ask(run, ASK_SYSTEM) || !ask(run, ASK_SETTINGS))
@@ -330,6 +397,7 @@ static void check_stream(struct run *run)
     check_server(run);
     if (run->facts.version < 140000 || !ask(run, ASK_PUBLICATIONS) || !ask(run, ASK_SLOT))
         return;
+    ask_history(run);
     check_room(run);
     check_role(run);
     check_slot(run);

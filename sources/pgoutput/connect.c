@@ -134,21 +134,28 @@ static bool set_options(struct parameters *p, enum connect_kind kind)
     return written > 0 && (size_t)written < sizeof p->options && set(p, "options", p->options);
 }
 
-static bool fill(struct parameters *p, enum connect_kind kind, unsigned turn)
+static bool set_place(struct parameters *p, const struct connect_place *place)
+{
+    return set(p, "host", place->host) && set(p, "hostaddr", place->address) &&
+           set(p, "port", place->port) && set(p, "target_session_attrs", "any");
+}
+
+static bool fill(struct parameters *p, enum connect_kind kind, unsigned turn,
+                 const struct connect_place *place)
 {
     for (PQconninfoOption *option = p->parsed; option->keyword; option++)
         if (option->val && !set(p, option->keyword, option->val))
             return false;
-    bool ok = rotate_hosts(p, turn) && set_options(p, kind) && set(p, "client_encoding", "UTF8") &&
-              set_default(p, "fallback_application_name", "leat") &&
-              set_default(p, "tcp_user_timeout", "30000") &&
-              set_default(p, "keepalives_idle", "10") &&
-              set_default(p, "keepalives_interval", "5") && set_default(p, "keepalives_count", "3");
+    bool ok =
+        (place ? set_place(p, place) : rotate_hosts(p, turn)) && set_options(p, kind) &&
+        set(p, "client_encoding", "UTF8") && set_default(p, "fallback_application_name", "leat") &&
+        set_default(p, "tcp_user_timeout", "30000") && set_default(p, "keepalives_idle", "10") &&
+        set_default(p, "keepalives_interval", "5") && set_default(p, "keepalives_count", "3");
     return ok && set(p, "replication", kind == CONNECT_REPLICATION ? "database" : "false");
 }
 
-leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn, PGconn **out,
-                          leat_error *error)
+static leat_status begin(const char *dsn, enum connect_kind kind, unsigned turn,
+                         const struct connect_place *place, PGconn **out, leat_error *error)
 {
     *out = NULL;
     struct parameters *p = calloc(1, sizeof *p);
@@ -162,7 +169,7 @@ leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn
             fault_set(error, LEAT_ECONFIG, 78,
                       "dsn is not a libpq connection string: write \"host=... dbname=... "
                       "user=...\" (values with spaces or quotes in '...') or a postgresql:// URI");
-    else if (!fill(p, kind, turn))
+    else if (!fill(p, kind, turn, place))
         status = fault_set(error, LEAT_ECONFIG, 78, "dsn is too long, or has too long options");
     else if (!(*out = PQconnectStartParams(p->keywords, p->values, 0)))
         status = fault_set(error, LEAT_ERETRY, 0, "no memory for a connection");
@@ -170,6 +177,33 @@ leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn
     explicit_bzero(p, sizeof *p);
     free(p);
     return status;
+}
+
+leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn, PGconn **out,
+                          leat_error *error)
+{
+    return begin(dsn, kind, turn, NULL, out, error);
+}
+
+leat_status connect_begin_at(const char *dsn, enum connect_kind kind,
+                             const struct connect_place *place, PGconn **out, leat_error *error)
+{
+    return begin(dsn, kind, 0, place, out, error);
+}
+
+static void keep(char *out, size_t size, const char *text)
+{
+    (void)snprintf(out, size, "%s", text ? text : "");
+}
+
+void connect_place_of(const PGconn *conn, struct connect_place *out)
+{
+    keep(out->host, sizeof out->host, PQhost(conn));
+    keep(out->address, sizeof out->address, PQhostaddr(conn));
+    keep(out->port, sizeof out->port, PQport(conn));
+    /* Of a unix socket, PQhostaddr gives nothing in some versions and the folder in others. */
+    if (out->address[0] == '/' || out->address[0] == '@')
+        out->address[0] = '\0';
 }
 
 leat_status connect_step(PGconn *conn, short *events)

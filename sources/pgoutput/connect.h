@@ -29,6 +29,20 @@ const char *connect_dsn(const leat_host *host, const struct pgoutput_options *op
 leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn, PGconn **out,
                           leat_error *error);
 
+/* A server that was reached, so that a second connection finds the same one, without asking the
+ * name service again (which would block). */
+struct connect_place {
+    char host[256], address[64], port[16]; /* address "": host is a folder, or its only name */
+};
+
+/* [any] Where a connection that stands leads to. */
+void connect_place_of(const PGconn *conn, struct connect_place *out);
+
+/* [any] connect_begin, to this server of those that the dsn names, whatever it takes (reads or
+ * writes). */
+leat_status connect_begin_at(const char *dsn, enum connect_kind kind,
+                             const struct connect_place *place, PGconn **out, leat_error *error);
+
 /* [any] Once the socket is ready for *events (in: what poll(2) said; out: what to wait for).
  * OK: connected.  AGAIN: wait.  ERETRY: failed, see PQerrorMessage. */
 leat_status connect_step(PGconn *conn, short *events);

@@ -12,6 +12,11 @@
 
 #include <leat/plugin.h>
 
+/* A transactional message of ours, which moves an idle database's slot.  It is counted like every
+ * message and never handed over. */
+#define HEARTBEAT_PREFIX "leat"
+#define HEARTBEAT_CONTENT "heartbeat"
+
 enum type_class {
     TYPE_GONE = 0,  /* no such type any more: its text                  */
     TYPE_BASE,      /* its text, unless a kind is known for the oid      */

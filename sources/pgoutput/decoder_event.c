@@ -4,6 +4,8 @@
  */
 #include "decoder_state.h"
 
+#include <string.h>
+
 static struct cursor cursor_of(const struct feed *feed)
 {
     return (struct cursor){feed->message, feed->message + feed->size, false};
@@ -175,6 +177,17 @@ static leat_bytes copied(const struct feed *feed, leat_bytes bytes, const char *
     return (leat_bytes){copy + (bytes.ptr - feed->message), bytes.len};
 }
 
+static bool is(leat_bytes bytes, const char *text)
+{
+    return bytes.len == strlen(text) && memcmp(bytes.ptr, text, bytes.len) == 0;
+}
+
+static bool is_heartbeat(const struct message_logical *logical)
+{
+    return logical->transactional && is(logical->prefix, HEARTBEAT_PREFIX) &&
+           is(logical->content, HEARTBEAT_CONTENT);
+}
+
 leat_status feed_message(const struct feed *feed)
 {
     struct decoder *decoder = feed->decoder;
@@ -190,7 +203,7 @@ leat_status feed_message(const struct feed *feed)
     wrong = identify(decoder, &logical, &identity);
     if (wrong)
         return feed_refuse(feed, wrong, 0);
-    if (decoder_knows(decoder, identity)) {
+    if (decoder_knows(decoder, identity) || is_heartbeat(&logical)) {
         taken(decoder, &logical, identity);
         return LEAT_OK;
     }

@@ -4,6 +4,7 @@
  * Never waits, never judges.
  */
 #include "inquiry.h"
+#include "fault.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,13 +63,27 @@ static const char settings_sql[] =
     " set_config('bytea_output', 'hex', false), set_config('lc_monetary', 'C', false),"
     " set_config('search_path', 'pg_catalog', false)";
 
-/* to_jsonb: columns that later versions added, NULL before. */
+/* One row, whether there is a slot or not.  to_jsonb: columns that later versions added, NULL
+ * before.  All of it is open to every role, but for the name of another role's session. */
 static const char slot_sql[] =
     "SELECT s.plugin, s.slot_type, s.database, s.temporary, s.active, s.active_pid, s.wal_status,"
-    " to_jsonb(s)->>'invalidation_reason', s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size,"
-    " pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
-    "  ELSE pg_current_wal_lsn() END, s.restart_lsn)::int8"
-    " FROM pg_replication_slots s WHERE s.slot_name = ";
+    " coalesce(to_jsonb(s)->>'invalidation_reason', CASE to_jsonb(s)->>'conflicting' WHEN 'true'"
+    "  THEN 'conflict with recovery' END), s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size,"
+    " pg_wal_lsn_diff(w.lsn, s.restart_lsn)::int8, w.lsn, pg_is_in_recovery(),"
+    " (SELECT CASE WHEN setting::int8 < 0 THEN -1 ELSE setting::int8 * 1048576 END"
+    "  FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),"
+    " a.application_name, a.usename = current_user AND a.application_name ="
+    "  current_setting('application_name'),"
+    " has_function_privilege('pg_ls_waldir()', 'execute'), to_jsonb(s)->>'failover',"
+    " to_jsonb(s)->>'synced', t.spill_txns, t.spill_count, t.spill_bytes, t.stream_txns,"
+    " t.stream_count, t.stream_bytes, t.total_txns, t.total_bytes"
+    " FROM (SELECT CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(),"
+    "  pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END AS lsn) w"
+    " LEFT JOIN pg_replication_slots s ON s.slot_name = ";
+
+static const char slot_joins_sql[] =
+    " LEFT JOIN pg_stat_replication_slots t ON t.slot_name = s.slot_name"
+    " LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid";
 
 static void ask_publications(const struct pgoutput_options *options, struct text *out)
 {
@@ -94,7 +109,7 @@ static void ask_start(const struct pgoutput_options *options, uint64_t start, st
 }
 
 void inquiry_ask(enum question question, PGconn *conn, const struct pgoutput_options *options,
-                 uint64_t start, struct text *out)
+                 uint64_t number, struct text *out)
 {
     (void)conn;
     text_reset(out);
@@ -111,15 +126,25 @@ void inquiry_ask(enum question question, PGconn *conn, const struct pgoutput_opt
     case ASK_SLOT:
         text_add(out, slot_sql);
         inquiry_quote_sql(out, options->slot, '\'');
+        text_add(out, slot_joins_sql);
+        break;
+    case ASK_HISTORY:
+        text_addf(out, "TIMELINE_HISTORY %llu", (unsigned long long)number);
         break;
     case ASK_CREATE:
-        /* The older spelling: 14 knows no other, and 15 to 18 take it. */
         text_add(out, "CREATE_REPLICATION_SLOT ");
         inquiry_quote_name(out, options->slot);
-        text_add(out, " LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+        /* The older spelling: 14 knows no other, and 15 to 18 take it. */
+        text_add(out, options->failover ? " LOGICAL pgoutput (SNAPSHOT 'nothing', FAILOVER true)"
+                                        : " LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+        break;
+    case ASK_ALTER:
+        text_add(out, "ALTER_REPLICATION_SLOT ");
+        inquiry_quote_name(out, options->slot);
+        text_add(out, " (FAILOVER true)");
         break;
     case ASK_START:
-        ask_start(options, start, out);
+        ask_start(options, number, out);
         break;
     }
 }
@@ -178,13 +203,28 @@ static bool read_publications(const PGresult *result, struct origin_facts *facts
     return true;
 }
 
+static void read_statistics(const PGresult *result, int column, struct slot_statistics *out)
+{
+    int64_t *const numbers[] = {
+        &out->spill_transactions,  &out->spill_count,  &out->spill_bytes,
+        &out->stream_transactions, &out->stream_count, &out->stream_bytes,
+        &out->total_transactions,  &out->total_bytes,
+    };
+    for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++)
+        (void)number(result, column + i, numbers[i]);
+}
+
 static bool read_slot(const PGresult *result, struct slot_facts *slot)
 {
-    *slot = (struct slot_facts){0};
-    if (PQntuples(result) == 0)
-        return true;
-    if (PQntuples(result) != 1 || PQnfields(result) != 12)
+    *slot = (struct slot_facts){.keep_size_bytes = -1};
+    if (PQntuples(result) != 1 || PQnfields(result) != 28)
         return false;
+    (void)wal_parse(PQgetvalue(result, 0, 12), &slot->wal_lsn);
+    slot->in_recovery = truth(result, 13);
+    (void)number(result, 14, &slot->keep_size_bytes);
+    slot->may_list_wal = truth(result, 17);
+    if (PQgetisnull(result, 0, 1))
+        return true;
     slot->exists = true;
     copy(slot->plugin, sizeof slot->plugin, result, 0);
     copy(slot->type, sizeof slot->type, result, 1);
@@ -198,6 +238,33 @@ static bool read_slot(const PGresult *result, struct slot_facts *slot)
     (void)wal_parse(PQgetvalue(result, 0, 9), &slot->confirmed_lsn);
     slot->has_safe_size = number(result, 10, &slot->safe_size_bytes);
     (void)number(result, 11, &slot->retained_bytes);
+    (void)fault_line(slot->reader, sizeof slot->reader, PQgetvalue(result, 0, 15));
+    slot->reader_is_us = truth(result, 16);
+    slot->failover = truth(result, 18);
+    slot->synced = truth(result, 19);
+    read_statistics(result, 20, &slot->statistics);
+    return true;
+}
+
+/* A line for each ancestor: its number, a tab, where it was left, a tab, why.  Comments begin with
+ * a #.  (PostgreSQL manual, Continuous Archiving, Timelines.) */
+bool inquiry_read_history(const PGresult *result, const char *from, struct origin_facts *facts)
+{
+    facts->has_history = PQntuples(result) == 1 && PQnfields(result) == 2;
+    facts->fork_lsn = 0;
+    if (!facts->has_history)
+        return false;
+    size_t length = strlen(from);
+    for (const char *line = PQgetvalue(result, 0, 1); line && *line; line = strchr(line, '\n')) {
+        char lsn[WAL_TEXT];
+        line += *line == '\n';
+        if (!length || strncmp(line, from, length) != 0 || line[length] != '\t')
+            continue;
+        line += length + 1;
+        (void)snprintf(lsn, sizeof lsn, "%.*s", (int)strcspn(line, "\t\n "), line);
+        if (!wal_parse(lsn, &facts->fork_lsn))
+            return false;
+    }
     return true;
 }
 
@@ -207,7 +274,14 @@ static bool read_created(const PGresult *result, struct origin_facts *facts)
     if (PQntuples(result) != 1 || PQnfields(result) < 4)
         return false;
     struct slot_facts *slot = &facts->slot;
-    *slot = (struct slot_facts){.exists = true, .plugin = "pgoutput", .type = "logical"};
+    const struct slot_facts before = *slot;
+    *slot = (struct slot_facts){
+        .exists = true,
+        .plugin = "pgoutput",
+        .type = "logical",
+        .keep_size_bytes = before.keep_size_bytes,
+        .wal_lsn = before.wal_lsn,
+    };
     memcpy(slot->database, facts->database, sizeof slot->database);
     return wal_parse(PQgetvalue(result, 0, 1), &slot->confirmed_lsn);
 }
@@ -225,6 +299,9 @@ bool inquiry_read(enum question question, const PGresult *result, struct origin_
         return read_slot(result, &facts->slot);
     case ASK_CREATE:
         return read_created(result, facts);
+    case ASK_ALTER:
+        return true;
+    case ASK_HISTORY:
     case ASK_START:
         break;
     }

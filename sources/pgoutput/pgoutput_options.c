@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pgoutput_options.c -- what the option table cannot say of a configuration.  [main]  Never connects.
+ * pgoutput_options.c -- what the option table cannot say of a configuration.  [main]  Never
+ * connects.
  */
 #include "pgoutput_options.h"
 #include "fault.h"
+#include "wal.h"
 
 static bool slot_name_is_good(const char *name)
 {
@@ -28,6 +30,17 @@ leat_status options_check(const struct pgoutput_options *options, leat_error *er
             return fault_set(error, LEAT_ECONFIG, 78,
                              "publication %zu of the list must be 1 to 63 bytes long", i + 1);
     }
+    uint64_t lsn;
+    if (options->accept_gap && !wal_parse(options->accept_gap, &lsn))
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "accept_gap must be a position in the WAL, as 0/15D5C98");
+    if (options->guard_warn_bytes > options->guard_critical_bytes && options->guard_critical_bytes)
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "guard.warn must not be greater than guard.critical");
+    if (options->guard_warn_percent > options->guard_critical_percent &&
+        options->guard_critical_percent)
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "guard.warn_percent must not be greater than guard.critical_percent");
     PQconninfoOption *parsed = PQconninfoParse(options->dsn, NULL);
     if (!parsed)
         return fault_set(

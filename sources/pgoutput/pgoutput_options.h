@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pgoutput_options.h -- what the configuration of this source fills in.  plugin.c has the table.  Immutable
- * once filled, so [any] thread may read it.
+ * pgoutput_options.h -- what the configuration of this source fills in.  plugin.c has the table.
+ * Immutable once filled, so [any] thread may read it.
  */
 #ifndef LEAT_PGOUTPUT_OPTIONS_H
 #define LEAT_PGOUTPUT_OPTIONS_H
@@ -20,7 +20,19 @@ struct pgoutput_options {
     int64_t release_after_ms;    /* 0: never */
     int64_t json, array, composite;
     int64_t types_max, relations_max;
+    bool failover;
+    int64_t heartbeat_ms;                           /* 0: none */
+    const char *accept_gap;                         /* an LSN, or NULL */
+    int64_t guard_interval_ms;                      /* 0: no guard */
+    int64_t guard_warn_bytes, guard_critical_bytes; /* 0: not by size */
+    int64_t guard_warn_percent,
+        guard_critical_percent; /* of max_slot_wal_keep_size; 0: not by it */
+    int64_t guard_action;       /* enum guard_action */
+    const char *guard_run;      /* a shell command, or NULL */
+    int64_t guard_run_timeout_ms;
 };
+
+enum guard_action { GUARD_LOG = 0, GUARD_DROP_SINK, GUARD_STOP };
 
 /* [main] What the table cannot say: the slot's alphabet, names that are not empty, a dsn that libpq
  * can read.  OK, or ECONFIG with *error. */

@@ -31,6 +31,7 @@
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
+#define EPOCH_2000_US (INT64_C(946684800) * 1000000)
 
 static int64_t now_of(const leat_source *source)
 {
@@ -170,8 +171,10 @@ static leat_status take(leat_source *source, const char *data, int size, leat_er
         const char *message = data + DATA_HEADER;
         stream->last_lsn = wal_get64(data + 1);
         feedback_see(&stream->feedback, (wal_seen){stream->last_lsn});
-        if (message[0] == 'B' && size >= DATA_HEADER + 9)
+        if (message[0] == 'B' && size >= DATA_HEADER + 17) {
             stream->begin_lsn = wal_get64(message + 1);
+            stream->begin_us = (int64_t)wal_get64(message + 9) + EPOCH_2000_US;
+        }
         return decoder_feed(source->decoder, message, (size_t)size - DATA_HEADER, error);
     }
     if (size >= KEEPALIVE_SIZE && data[0] == 'k') {

@@ -33,6 +33,7 @@ struct replication {
     bool hung_up;       /* poll(2) said so while nothing may be read    */
     bool unsent;        /* libpq holds bytes that the socket did not take */
     uint64_t begin_lsn; /* commit LSN of the transaction that came last */
+    int64_t begin_us;   /* its commit time, since 1970 */
     uint64_t last_lsn;  /* start of the message that came last          */
 };
 

@@ -56,6 +56,14 @@ static void write_statements(const struct pgoutput_options *options, const char 
     text_add(text, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO ");
     inquiry_quote_name(text, role);
     statement(sql, json, "the second of the two", text->data);
+    text_reset(text);
+    text_add(text, "GRANT pg_monitor TO ");
+    inquiry_quote_name(text, role);
+    statement(
+        sql, json,
+        "only for one figure of the slot guard, the size of pg_wal, and the names of strangers "
+        "on the slot; all else it sees without",
+        text->data);
     for (size_t i = 0; i < options->publication.count; i++) {
         text_reset(text);
         text_add(text, "CREATE PUBLICATION ");
@@ -66,7 +74,7 @@ static void write_statements(const struct pgoutput_options *options, const char 
     text_reset(text);
     text_add(text, "SELECT pg_create_logical_replication_slot(");
     inquiry_quote_sql(text, options->slot, '\'');
-    text_add(text, ", 'pgoutput')");
+    text_add(text, options->failover ? ", 'pgoutput', false, false, true)" : ", 'pgoutput')");
     statement(sql, json, "the slot; leat run creates it too, unless create_slot is off",
               text->data);
     text_destroy(text);

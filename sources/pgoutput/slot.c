@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GAP "a gap in the data is possible; "
-#define REFRESH                                                                                    \
-    "copy the tables anew, then remove this pipeline's file from state_directory to begin afresh"
-
 void slot_recall(struct slot_memory *memory, const leat_source_start *start)
 {
     *memory = (struct slot_memory){.position = start->position};
@@ -52,6 +48,15 @@ static bool refuse_configuration(const struct pgoutput_options *options,
         (void)fault_set(error, LEAT_ECONFIG, 78,
                         "the server's wal_level is not logical: run ALTER SYSTEM SET wal_level = "
                         "logical and restart the server");
+    } else if (options->failover && facts->version < 170000) {
+        (void)fault_set(error, LEAT_ECONFIG, 78,
+                        "failover: true needs PostgreSQL 17 or newer, the server is %d",
+                        facts->version / 10000);
+    } else if (facts->in_recovery && facts->version < 160000) {
+        (void)fault_set(
+            error, LEAT_ECONFIG, 78,
+            "the server is a standby, which cannot decode before PostgreSQL 16: name the "
+            "primary in dsn, or several hosts");
     } else if (facts->publication_missing) {
         char name[64];
         (void)fault_set(error, LEAT_ECONFIG, 78,
@@ -63,7 +68,6 @@ static bool refuse_configuration(const struct pgoutput_options *options,
     } else {
         return false;
     }
-    (void)options;
     return true;
 }
 
@@ -78,7 +82,6 @@ static bool refuse_stranger(const struct pgoutput_options *options,
         {"slot", memory->slot, options->slot},
         {"system identifier", memory->system_identifier, facts->system_identifier},
         {"database", memory->database, facts->database},
-        {"timeline", memory->timeline, facts->timeline},
     };
     for (size_t i = 0; i < sizeof facts_of_both / sizeof *facts_of_both; i++) {
         if (!*facts_of_both[i].recorded ||
@@ -87,12 +90,57 @@ static bool refuse_stranger(const struct pgoutput_options *options,
         (void)fault_set(
             error, LEAT_EFATAL, 65,
             "the origin's %s is not that of the earlier run: recorded %s, found %s (another "
-            "server, a restored or promoted one, or a changed configuration): " GAP
-            "go back to the recorded one, or " REFRESH,
+            "server, or a changed configuration): " SLOT_GAP
+            "go back to the recorded one, or " SLOT_REFRESH,
             facts_of_both[i].name, facts_of_both[i].recorded, facts_of_both[i].found);
         return true;
     }
     return false;
+}
+
+bool slot_timeline_changed(const struct slot_memory *memory, const struct origin_facts *facts)
+{
+    return *memory->timeline && strcmp(memory->timeline, facts->timeline) != 0 &&
+           strcmp(memory->system_identifier, facts->system_identifier) == 0;
+}
+
+uint64_t slot_newest(const struct slot_memory *memory, const struct origin_facts *facts)
+{
+    return slot_timeline_changed(memory, facts) ? facts->fork_lsn : facts->wal_position;
+}
+
+/* A promoted server goes on where the old one was left, if nothing that was delivered lies behind
+ * that, and if it kept a copy of the slot.  (What a sink holds is compared with slot_newest.) */
+static bool refuse_timeline(const struct pgoutput_options *options,
+                            const struct origin_facts *facts, const struct slot_memory *memory,
+                            leat_error *error)
+{
+    char fork[WAL_TEXT], ours[WAL_TEXT];
+    if (!slot_timeline_changed(memory, facts))
+        return false;
+    if (!facts->has_history || !facts->fork_lsn)
+        (void)fault_set(error, LEAT_EFATAL, 65,
+                        "the server is on timeline %s, which does not descend from the recorded "
+                        "timeline %s (it was restored, or promoted before): " SLOT_GAP
+                        "go back to the recorded server, or " SLOT_REFRESH,
+                        facts->timeline, memory->timeline);
+    else if (memory->position > facts->fork_lsn)
+        (void)fault_set(
+            error, LEAT_EFATAL, 65,
+            "the server was promoted: timeline %s left timeline %s at %s, before the %s "
+            "that was delivered already, so some of that never happened there: " SLOT_GAP
+                SLOT_REFRESH,
+            facts->timeline, memory->timeline, wal_print(facts->fork_lsn, fork),
+            wal_print(memory->position, ours));
+    else if (facts->slot.exists && !facts->slot.synced)
+        (void)fault_set(error, LEAT_EFATAL, 65,
+                        "the server was promoted to timeline %s, and its slot \"%s\" is no "
+                        "synchronised copy of the old one (PostgreSQL 17: failover: true, and "
+                        "sync_replication_slots on the standby): " SLOT_GAP SLOT_REFRESH,
+                        facts->timeline, options->slot);
+    else
+        return false;
+    return true;
 }
 
 static bool refuse_slot(const struct pgoutput_options *options, const struct origin_facts *facts,
@@ -111,70 +159,105 @@ static bool refuse_slot(const struct pgoutput_options *options, const struct ori
             "slot \"%s\" belongs to database \"%s\", dsn names \"%s\": correct dbname in "
             "dsn, or configure another slot name",
             options->slot, slot->database, facts->database);
+    else if (facts->in_recovery && slot->synced)
+        (void)fault_set(
+            error, LEAT_ECONFIG, 78,
+            "slot \"%s\" is the copy that a standby keeps of the primary's, and cannot be "
+            "read before the promotion: name the primary in dsn, or several hosts",
+            options->slot);
     else if (strcmp(slot->wal_status, "lost") == 0 || *slot->invalidation)
         (void)fault_set(
             error, LEAT_EFATAL, 65,
             "slot \"%s\" is lost (wal_status %s%s%s): the server removed WAL that was not "
-            "read yet, " GAP "drop it (leat slot drop), raise max_slot_wal_keep_size, " REFRESH,
+            "read yet, " SLOT_GAP
+            "drop it (leat slot drop), raise max_slot_wal_keep_size, " SLOT_REFRESH,
             options->slot, slot->wal_status, *slot->invalidation ? ", " : "", slot->invalidation);
     else
         return false;
     return true;
 }
 
-/* Do the slot and the server agree with where we are? */
-static bool refuse_position(const struct pgoutput_options *options,
-                            const struct origin_facts *facts, uint64_t position, leat_error *error)
+static bool refuse_missing(const struct pgoutput_options *options, bool known, leat_error *error)
+{
+    if (known)
+        (void)fault_set(
+            error, LEAT_EFATAL, 65,
+            "slot \"%s\" does not exist any more, but an earlier run has read from it, or "
+            "has seen it: " SLOT_GAP SLOT_REFRESH,
+            options->slot);
+    else if (!options->create_slot)
+        (void)fault_set(error, LEAT_ECONFIG, 78,
+                        "slot \"%s\" does not exist and create_slot is off: run leat slot create",
+                        options->slot);
+    return known || !options->create_slot;
+}
+
+/* What is between where we are and where the slot begins is not sent any more.  A slot that was
+ * advanced keeps what it needs from before; one that was made anew cannot have it. */
+static void describe_gap(const struct pgoutput_options *options, const struct slot_facts *slot,
+                         uint64_t position, leat_error *error)
 {
     char ours[WAL_TEXT], theirs[WAL_TEXT];
-    if (facts->slot.confirmed_lsn > position) {
-        (void)fault_set(error, LEAT_EFATAL, 65,
-                        "slot \"%s\" was recreated or advanced by someone else: it begins at %s, "
-                        "after the %s that was recorded, and what lies between is not sent any "
-                        "more: " GAP REFRESH,
-                        options->slot, wal_print(facts->slot.confirmed_lsn, theirs),
-                        wal_print(position, ours));
-    } else if (facts->wal_position < position) {
+    (void)wal_print(slot->confirmed_lsn, theirs);
+    (void)fault_set(error, LEAT_EFATAL, 65,
+                    "slot \"%s\" was %s: it begins at %s, after the %s that was recorded, and what "
+                    "lies between is not sent any more: " SLOT_GAP
+                    "copy the tables anew, or set accept_gap: %s to go on with the gap",
+                    options->slot,
+                    slot->restart_lsn && slot->restart_lsn <= position
+                        ? "advanced by someone else"
+                        : "recreated or advanced by someone else",
+                    theirs, wal_print(position, ours), theirs);
+}
+
+/* Do the slot and the server agree with where we are? */
+static enum slot_verdict judge_position(const struct pgoutput_options *options,
+                                        const struct origin_facts *facts,
+                                        const struct slot_memory *memory, uint64_t *start,
+                                        leat_error *error)
+{
+    char ours[WAL_TEXT], theirs[WAL_TEXT];
+    uint64_t position = memory->position, begins = facts->slot.confirmed_lsn, accepted = 0;
+    *start = position;
+    if (facts->wal_position < position) {
         (void)fault_set(error, LEAT_EFATAL, 65,
                         "the server's WAL ends at %s, before the %s that was recorded: it was "
-                        "restored or went back in time, " GAP
-                        "what was delivered may not exist there; " REFRESH,
+                        "restored or went back in time, " SLOT_GAP
+                        "what was delivered may not exist there; " SLOT_REFRESH,
                         wal_print(facts->wal_position, theirs), wal_print(position, ours));
-    } else {
-        return false;
+        return SLOT_REFUSE;
     }
-    return true;
+    if (begins <= position)
+        return SLOT_STREAM;
+    *start = begins;
+    /* Another daemon of our configuration told the slot that its sinks, and ours, have it. */
+    if (memory->observed && begins >= memory->observed)
+        return SLOT_STREAM;
+    if (options->accept_gap && wal_parse(options->accept_gap, &accepted) && accepted == begins)
+        return SLOT_STREAM;
+    describe_gap(options, &facts->slot, position, error);
+    return SLOT_PROVE;
 }
 
 enum slot_verdict slot_judge(const struct pgoutput_options *options,
                              const struct origin_facts *facts, const struct slot_memory *memory,
                              uint64_t *start, leat_error *error)
 {
-    const bool known = memory->position != 0;
     /* Before the configuration: a publication is missing on a wrong server too, and 65 says more.
      */
     if (refuse_stranger(options, facts, memory, error) ||
+        refuse_timeline(options, facts, memory, error) ||
         refuse_configuration(options, facts, error))
         return SLOT_REFUSE;
-    if (!facts->slot.exists) {
-        if (known)
-            (void)fault_set(error, LEAT_EFATAL, 65,
-                            "slot \"%s\" does not exist any more, but an earlier run has read from "
-                            "it: " GAP REFRESH,
-                            options->slot);
-        else if (!options->create_slot)
-            (void)fault_set(
-                error, LEAT_ECONFIG, 78,
-                "slot \"%s\" does not exist and create_slot is off: run leat slot create",
-                options->slot);
-        else
-            return SLOT_CREATE;
-        return SLOT_REFUSE;
-    }
+    if (!facts->slot.exists)
+        return refuse_missing(options, memory->position || memory->seen, error) ? SLOT_REFUSE
+                                                                                : SLOT_CREATE;
     if (refuse_slot(options, facts, error))
         return SLOT_REFUSE;
-    if (known && refuse_position(options, facts, memory->position, error))
-        return SLOT_REFUSE;
-    *start = known ? memory->position : facts->slot.confirmed_lsn;
+    if (facts->slot.active)
+        return SLOT_WAIT;
+    if (memory->position)
+        return judge_position(options, facts, memory, start, error);
+    *start = facts->slot.confirmed_lsn;
     return SLOT_STREAM;
 }

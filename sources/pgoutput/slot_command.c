@@ -5,6 +5,7 @@
 #include "slot_command.h"
 #include "connect.h"
 #include "fault.h"
+#include "guard_rules.h"
 #include "inquiry.h"
 
 #include <stdarg.h>
@@ -44,9 +45,24 @@ static leat_status ask(PGconn *conn, enum question question, const struct pgoutp
     return status;
 }
 
+static int64_t lag_bytes(const struct slot_facts *slot)
+{
+    return slot->wal_lsn > slot->confirmed_lsn ? (int64_t)(slot->wal_lsn - slot->confirmed_lsn) : 0;
+}
+
+/* An application's name is anybody's choice: what JSON would trip over becomes a question mark. */
+static const char *json_word(const char *text, char out[132])
+{
+    size_t used = 0;
+    for (; *text && used < 130; text++)
+        out[used++] = *text == '"' || *text == '\\' || (unsigned char)*text < 0x20 ? '?' : *text;
+    out[used] = '\0';
+    return out;
+}
+
 static void show_json(leat_output *output, const char *name, const struct slot_facts *slot)
 {
-    char restart[WAL_TEXT], confirmed[WAL_TEXT], safe[32] = "null";
+    char restart[WAL_TEXT], confirmed[WAL_TEXT], safe[32] = "null", reader[132] = "";
     if (slot->has_safe_size)
         (void)snprintf(safe, sizeof safe, "%lld", (long long)slot->safe_size_bytes);
     if (!slot->exists) {
@@ -56,10 +72,18 @@ static void show_json(leat_output *output, const char *name, const struct slot_f
     print(output,
           "{\"slot\":\"%s\",\"exists\":true,\"plugin\":\"%s\",\"active\":%s,\"restart_lsn\":\"%s\","
           "\"confirmed_flush_lsn\":\"%s\",\"retained_bytes\":%lld,\"wal_status\":\"%s\","
-          "\"safe_wal_size\":%s}\n",
+          "\"safe_wal_size\":%s,\"lag_bytes\":%lld,\"active_pid\":%lld,\"reader\":\"%s\","
+          "\"invalidation\":\"%s\",\"used_percent\":%lld,\"failover\":%s,\"synced\":%s,"
+          "\"spill_transactions\":%lld,\"spill_bytes\":%lld,\"transactions\":%lld,"
+          "\"bytes\":%lld}\n",
           name, slot->plugin, slot->active ? "true" : "false",
           wal_print(slot->restart_lsn, restart), wal_print(slot->confirmed_lsn, confirmed),
-          (long long)slot->retained_bytes, slot->wal_status, safe);
+          (long long)slot->retained_bytes, slot->wal_status, safe, (long long)lag_bytes(slot),
+          (long long)slot->active_pid, json_word(slot->reader, reader), slot->invalidation,
+          (long long)guard_used_percent(slot), slot->failover ? "true" : "false",
+          slot->synced ? "true" : "false", (long long)slot->statistics.spill_transactions,
+          (long long)slot->statistics.spill_bytes, (long long)slot->statistics.total_transactions,
+          (long long)slot->statistics.total_bytes);
 }
 
 static void show_text(leat_output *output, const char *name, const struct slot_facts *slot)
@@ -70,8 +94,12 @@ static void show_text(leat_output *output, const char *name, const struct slot_f
         print(output, "state                does not exist\n");
         return;
     }
-    print(output, "plugin               %s\nactive               %s\n", slot->plugin,
-          slot->active ? "yes" : "no");
+    print(output, "plugin               %s\n", slot->plugin);
+    if (slot->active)
+        print(output, "active               yes, for process %lld (%s)\n",
+              (long long)slot->active_pid, *slot->reader ? slot->reader : "unknown");
+    else
+        print(output, "active               no\n");
     print(output, "restart_lsn          %s\n", wal_print(slot->restart_lsn, restart));
     print(output, "confirmed_flush_lsn  %s\n", wal_print(slot->confirmed_lsn, confirmed));
     print(output, "retained_bytes       %lld\n", (long long)slot->retained_bytes);
@@ -80,6 +108,15 @@ static void show_text(leat_output *output, const char *name, const struct slot_f
         print(output, "safe_wal_size        %lld\n", (long long)slot->safe_size_bytes);
     else
         print(output, "safe_wal_size        unlimited\n");
+    if (guard_used_percent(slot) >= 0)
+        print(output, "used of keep_size    %lld %%\n", (long long)guard_used_percent(slot));
+    if (*slot->invalidation)
+        print(output, "invalidation         %s\n", slot->invalidation);
+    print(output, "lag_bytes            %lld\n", (long long)lag_bytes(slot));
+    print(output, "failover             %s%s\n", slot->failover ? "yes" : "no",
+          slot->synced ? ", synchronised from a primary" : "");
+    print(output, "spilled              %lld transactions, %lld bytes\n",
+          (long long)slot->statistics.spill_transactions, (long long)slot->statistics.spill_bytes);
 }
 
 static leat_status show(PGconn *conn, const struct pgoutput_options *options, leat_output *output,
@@ -112,6 +149,15 @@ static leat_status create(PGconn *conn, const struct pgoutput_options *options, 
             "publication \"%s\" does not exist: it has to be created before the slot, see "
             "leat setup",
             facts.missing_publication);
+    if (options->failover) {
+        status = ask(conn, ASK_SETTINGS, options, connect_now_ns() + LIMIT_NS, &facts, error);
+        if (status)
+            return status;
+        if (facts.version < 170000)
+            return fault_set(error, LEAT_ECONFIG, 78,
+                             "failover: true needs PostgreSQL 17 or newer, the server is %d",
+                             facts.version / 10000);
+    }
     status = ask(conn, ASK_CREATE, options, connect_now_ns() + CREATE_NS, &facts, error);
     if (status) {
         if (error)

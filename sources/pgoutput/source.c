@@ -25,7 +25,7 @@
 
 #define MS INT64_C(1000000)
 #define DELAY_FIRST_MS 100
-#define DELAY_ACTIVE_MAX_MS 5000
+#define STANDBY_MS 500 /* between two looks at a slot that somebody else has */
 #define ASK_MS 30000
 #define CREATE_MS (24 * 3600 * 1000) /* it waits for every transaction that runs now */
 #define STEADY_NS (10000 * MS)       /* a stream that lasted this long was a good one */
@@ -33,7 +33,7 @@
 #define TIMER_SLACK_NS 5000
 #define SERVER_WAITS_MS 10000
 #define SERVER_ASKS 5 /* in a row */
-#define TRIES 3 /* of one place in the WAL that the server cannot send */
+#define TRIES 3       /* of one place in the WAL that the server cannot send */
 
 static int64_t now_of(const leat_source *source)
 {
@@ -72,9 +72,15 @@ const struct timespec *source_wait_time(const leat_source *source, int64_t until
 short source_wait(const leat_source *source, int fd, short events, int64_t until_ns, int32_t max_ms)
 {
     struct timespec time;
-    struct pollfd fds[] = {{.fd = fd, .events = events},
-                           {.fd = source->host->wake_fd, .events = POLLIN}};
-    int ready = ppoll(fds, 2, source_wait_time(source, until_ns, max_ms, &time), NULL);
+    struct pollfd fds[] = {
+        {.fd = fd, .events = events}, {.fd = source->host->wake_fd, .events = POLLIN}, {.fd = -1}};
+    if (source->guard) {
+        int64_t guard_ns;
+        fds[2].fd = guard_wait(source->guard, &fds[2].events, &guard_ns);
+        if (guard_ns < until_ns)
+            until_ns = guard_ns;
+    }
+    int ready = ppoll(fds, 3, source_wait_time(source, until_ns, max_ms, &time), NULL);
     return ready > 0 ? fds[0].revents : (short)0;
 }
 
@@ -179,10 +185,12 @@ static leat_status ask(leat_source *source, enum question question)
     source->question = question;
     source->deadline_ns = now_of(source) + (question == ASK_CREATE ? CREATE_MS : ASK_MS) * MS;
     source->state = SOURCE_ASKING;
+    uint64_t number =
+        question == ASK_HISTORY ? strtoull(source->facts.timeline, NULL, 10) : source->start;
     if (question == ASK_CREATE && source->watch.on)
         watch_ask(&source->watch, source->sql);
     else
-        inquiry_ask(question, source->conn, source->options, source->start, source->sql);
+        inquiry_ask(question, source->conn, source->options, number, source->sql);
     if (text_broken(source->sql) || !PQsendQuery(source->conn, source->sql->data))
         lose_connecting(source);
     return LEAT_OK;
@@ -227,6 +235,102 @@ static void say_connected(leat_source *source)
     certificate_tell(source->host, PQsslStruct(source->conn, "OpenSSL"));
 }
 
+/* ---- STANDBY: somebody else has the slot --------------------------------------------------------
+ */
+
+static void tell_standby(leat_source *source)
+{
+    const struct slot_facts *slot = &source->facts.slot;
+    char detail[256];
+    (void)snprintf(detail, sizeof detail, "slot \"%s\" is active for PID %lld (%s)",
+                   source->options->slot, (long long)slot->active_pid,
+                   slot->reader_is_us ? "a daemon of this configuration"
+                   : *slot->reader    ? slot->reader
+                                      : "unknown");
+    report(source, LEAT_STATE_WAITING, detail);
+    if (source->standing_by)
+        return;
+    source->standing_by = true;
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                 LEAT_F_INT("active_pid", slot->active_pid),
+                                 LEAT_F_STR("reader", slot->reader)};
+    say(source, slot->reader_is_us ? LEAT_LOG_INFO : LEAT_LOG_WARN,
+        slot->reader_is_us ? "the slot is active elsewhere, waiting for it as the standby"
+                           : "the slot is active elsewhere, for a stranger, waiting for it",
+        fields, 3);
+}
+
+/* The connection stays, so that a look costs one query and the slot can be taken at once. */
+static leat_status stand_by(leat_source *source)
+{
+    const struct slot_facts *slot = &source->facts.slot;
+    source->memory.seen = source->stale = true;
+    if (!slot->reader_is_us)
+        source->memory.observed = 0;
+    else if (slot->confirmed_lsn > source->memory.observed)
+        source->memory.observed = slot->confirmed_lsn;
+    tell_standby(source);
+    source->retry_ns = now_of(source) + jitter(source, STANDBY_MS) * MS;
+    source->state = SOURCE_STANDBY;
+    return LEAT_OK;
+}
+
+static leat_status step_standby(leat_source *source, int32_t max_wait_ms)
+{
+    if (now_of(source) >= source->retry_ns)
+        return ask(source, ASK_SLOT);
+    if (source_wait(source, PQsocket(source->conn), POLLIN, source->retry_ns, max_wait_ms) &&
+        !PQconsumeInput(source->conn))
+        lose_connecting(source);
+    return LEAT_OK;
+}
+
+/* ---- what the answers mean ----------------------------------------------------------------------
+ */
+
+/* This run's sinks hold what this run gave them, and they are told by nobody that the world has
+ * changed: the host makes them anew, and the rules of a first connection decide. */
+static leat_status begin_anew(leat_source *source, const char *why, leat_error *error)
+{
+    (void)fault_set(error, LEAT_ERETRY, 0, "%s", why);
+    source->failure = *error;
+    close_connection(source);
+    replication_end(source);
+    source->state = SOURCE_FAILED;
+    report(source, LEAT_STATE_CONNECTING, why);
+    return LEAT_ERETRY;
+}
+
+static const char *world_changed(const leat_source *source, enum slot_verdict verdict)
+{
+    if (!source->begun)
+        return NULL;
+    if (slot_timeline_changed(&source->memory, &source->facts))
+        return "the server was promoted to another timeline";
+    if (verdict == SLOT_WAIT && source->facts.slot.active_pid != source->own_pid)
+        return "the slot was taken over while it was not read from";
+    if (verdict == SLOT_PROVE)
+        return "the slot was moved on while it was not read from";
+    return NULL;
+}
+
+static leat_status create_slot(leat_source *source)
+{
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot)};
+    say(source, LEAT_LOG_INFO, "creating the slot, once the transactions that run now have ended",
+        fields, 1);
+    return ask(source, ASK_CREATE);
+}
+
+static leat_status demand_proof(leat_source *source, leat_error *error)
+{
+    if (!source->proof)
+        return fail(source, error);
+    source->prove = source->start;
+    (void)snprintf(source->prove_why, sizeof source->prove_why, "%s", error->text);
+    return LEAT_OK;
+}
+
 static leat_status judge(leat_source *source, leat_error *error)
 {
     struct slot_memory *memory = &source->memory;
@@ -235,29 +339,62 @@ static leat_status judge(leat_source *source, leat_error *error)
         memory->position = restart;
     if (memory->position < source->durable.lsn)
         memory->position = source->durable.lsn;
-    switch (slot_judge(source->options, &source->facts, memory, &source->start, error)) {
+    source->prove = 0;
+    enum slot_verdict verdict =
+        slot_judge(source->options, &source->facts, memory, &source->start, error);
+    const char *changed = world_changed(source, verdict);
+    if (changed)
+        return begin_anew(source, changed, error);
+    leat_status status = LEAT_OK;
+    switch (verdict) {
     case SLOT_REFUSE:
         return fail(source, error);
-    case SLOT_CREATE: {
-        const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot)};
-        say(source, LEAT_LOG_INFO,
-            "creating the slot, once the transactions that run now have ended", fields, 1);
-        return ask(source, ASK_CREATE);
-    }
+    case SLOT_CREATE:
+        return create_slot(source);
+    case SLOT_WAIT:
+        return stand_by(source);
+    case SLOT_PROVE:
+        status = demand_proof(source, error);
+        break;
     case SLOT_STREAM:
         break;
     }
+    if (status)
+        return status;
+    memory->seen = true;
+    if (source->options->failover && !source->facts.slot.failover && !source->facts.in_recovery)
+        return ask(source, ASK_ALTER);
     return ask(source, ASK_START);
+}
+
+/* The slot's row is there. */
+static leat_status weigh(leat_source *source, leat_error *error)
+{
+    if (source->facts.slot.exists)
+        source->memory.seen = true;
+    if (source->stale && !source->facts.slot.active)
+        return ask(source, ASK_SYSTEM);
+    if (slot_timeline_changed(&source->memory, &source->facts) &&
+        strtoull(source->facts.timeline, NULL, 10) > 1 && !source->facts.has_history &&
+        !source->begun)
+        return ask(source, ASK_HISTORY);
+    return judge(source, error);
 }
 
 static leat_status answer(leat_source *source, const PGresult *result, leat_error *error)
 {
-    if (!inquiry_read(source->question, result, &source->facts)) {
+    bool read = source->question == ASK_HISTORY
+                    ? inquiry_read_history(result, source->memory.timeline, &source->facts)
+                    : inquiry_read(source->question, result, &source->facts);
+    if (!read) {
         lose(source, "cannot begin", "the server's answer has not the expected shape", NULL);
         return LEAT_OK;
     }
     switch (source->question) {
     case ASK_SYSTEM:
+        source->stale = false;
+        source->facts.has_history = false;
+        source->facts.fork_lsn = 0;
         return ask(source, ASK_SETTINGS);
     case ASK_SETTINGS:
         say_connected(source);
@@ -265,11 +402,20 @@ static leat_status answer(leat_source *source, const PGresult *result, leat_erro
     case ASK_PUBLICATIONS:
         return ask(source, ASK_SLOT);
     case ASK_SLOT:
+        return weigh(source, error);
+    case ASK_HISTORY:
         return judge(source, error);
+    case ASK_ALTER: {
+        const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot)};
+        say(source, LEAT_LOG_INFO, "made the slot a failover slot", fields, 1);
+        source->facts.slot.failover = true;
+        return ask(source, ASK_START);
+    }
     case ASK_CREATE: {
         const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
                                      LEAT_F_LSN("position", source->facts.slot.confirmed_lsn)};
         say(source, LEAT_LOG_INFO, "slot created", fields, 2);
+        source->facts.slot.failover = source->options->failover;
         return judge(source, error);
     }
     case ASK_START:
@@ -278,9 +424,28 @@ static leat_status answer(leat_source *source, const PGresult *result, leat_erro
     return LEAT_OK;
 }
 
+static void say_taken_over(leat_source *source)
+{
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                 LEAT_F_LSN("recorded", source->memory.position),
+                                 LEAT_F_LSN("position", source->start)};
+    if (source->prove)
+        say(source, LEAT_LOG_WARN,
+            "the slot begins behind the recorded position: the sinks have to show that they hold "
+            "what lies between",
+            fields, 3);
+    else if (source->memory.observed)
+        say(source, LEAT_LOG_INFO, "taking over where the daemon before us left off", fields, 3);
+    else
+        say(source, LEAT_LOG_WARN, "a gap is accepted, as accept_gap says", fields, 3);
+}
+
 static void begin_streaming(leat_source *source)
 {
     const leat_host *host = source->host;
+    uint64_t newest = slot_newest(&source->memory, &source->facts);
+    if (source->memory.position && source->start > source->memory.position)
+        say_taken_over(source);
     slot_remember(&source->memory, source->options, &source->facts);
     if (source->memory.position < source->start)
         source->memory.position = source->start;
@@ -300,12 +465,19 @@ static void begin_streaming(leat_source *source)
         .position = durable < source->start ? durable : source->start,
         .name_space = source->options->slot,
         .facts = facts,
-        .newest = source->facts.wal_position,
+        .newest = newest,
     };
     source->durable.lsn =
         origin.position > source->durable.lsn ? origin.position : source->durable.lsn;
     replication_begin(source);
+    if (source->prove)
+        source->proof->demand(host, source->prove, source->prove_why);
     host->begin(host, &origin);
+    source->begun = true;
+    source->standing_by = false;
+    source->own_pid = PQbackendPID(source->conn);
+    if (source->guard)
+        guard_found(source->guard, source->conn);
     source->moved_ns = now_of(source);
     source->state = SOURCE_STREAMING;
     const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
@@ -313,25 +485,27 @@ static void begin_streaming(leat_source *source)
     say(source, LEAT_LOG_INFO, "streaming", fields, 2);
 }
 
-static void refused(leat_source *source, const PGresult *result)
+static leat_status refused(leat_source *source, const PGresult *result, leat_error *error)
 {
     char text[FAULT_TEXT];
     const char *state = fault_sqlstate(result);
     (void)fault_result(text, sizeof text, result);
-    if (strcmp(state, "55006") == 0) {
-        int64_t max_ms = source->options->reconnect_max_ms;
-        (void)wait_and_retry(source, max_ms < DELAY_ACTIVE_MAX_MS ? max_ms : DELAY_ACTIVE_MAX_MS);
-        const leat_field fields[] = {LEAT_F_STR("error", text)};
+    /* Somebody was quicker, or (PostgreSQL 17) the slot is being synchronised: look again. */
+    if (strcmp(state, "55006") == 0 && source->question != ASK_CREATE) {
+        source->retry_ns = now_of(source) + jitter(source, STANDBY_MS) * MS;
+        source->state = SOURCE_STANDBY;
         report(source, LEAT_STATE_WAITING, text);
-        say(source, LEAT_LOG_WARN, "the slot is active elsewhere, waiting for it", fields, 1);
-        return;
+        return LEAT_OK;
     }
+    if (source->question == ASK_HISTORY)
+        return judge(source, error);
     const char *advice = NULL;
     if (strcmp(state, "42501") == 0)
         advice = "give the role the right to replicate: leat setup prints the SQL";
     else if (strcmp(state, "53400") == 0)
         advice = "raise max_replication_slots on the server, which needs a restart, or drop a slot";
     lose(source, "cannot begin", text, advice);
+    return LEAT_OK;
 }
 
 static leat_status step_asking(leat_source *source, int32_t max_wait_ms, leat_error *error)
@@ -353,15 +527,16 @@ static leat_status step_asking(leat_source *source, int32_t max_wait_ms, leat_er
     }
     PGresult *result = PQgetResult(conn), *rest;
     leat_status status = LEAT_OK;
-    if (PQresultStatus(result) == PGRES_COPY_BOTH && source->question == ASK_START) {
+    ExecStatusType kind = PQresultStatus(result);
+    if (kind == PGRES_COPY_BOTH && source->question == ASK_START) {
         begin_streaming(source);
-    } else if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-        /* What follows a result (its end) has come with it; libpq waits for it otherwise. */
-        while ((rest = PQgetResult(conn)))
-            PQclear(rest);
-        status = answer(source, result, error);
     } else {
-        refused(source, result);
+        /* What follows a result (its end) has come with it; libpq waits for it otherwise. */
+        while (kind != PGRES_COPY_BOTH && (rest = PQgetResult(conn)))
+            PQclear(rest);
+        bool answered =
+            kind == PGRES_TUPLES_OK || (kind == PGRES_COMMAND_OK && source->question == ASK_ALTER);
+        status = answered ? answer(source, result, error) : refused(source, result, error);
     }
     PQclear(result);
     return status;
@@ -382,22 +557,22 @@ static leat_status give_up(leat_source *source, const char *why, leat_error *err
             error, LEAT_ECONFIG, 78,
             "%.160s: it exists now, but not yet where slot \"%s\" stands (%s), and "
             "PostgreSQL decodes with the catalogue of that time; skip what lies between: "
-            "SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn()), and remove "
-            "this pipeline's file from state_directory",
+            "SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn()), and set accept_gap "
+            "to the position that it returns",
             why, slot, from, slot);
     else if (source->stream.begin_lsn > source->failed_start)
         (void)fault_set(
             error, LEAT_EFATAL, 74,
             "the server cannot send a change at or behind %s of the transaction at %s: "
             "%.150s; to give that transaction up: SELECT pg_replication_slot_advance('%s',"
-            " pg_lsn '%s' + 1), and remove this pipeline's file from state_directory",
+            " pg_lsn '%s' + 1), and set accept_gap to the position that it returns",
             at, wal_print(source->stream.begin_lsn, commit), why, slot, commit);
     else
         (void)fault_set(
             error, LEAT_EFATAL, 74,
             "the stream fails %d times in a row behind %s: %.200s; to give up what the "
             "server cannot send: SELECT pg_replication_slot_advance('%s', <the end of that "
-            "transaction>), and remove this pipeline's file from state_directory",
+            "transaction>), and set accept_gap to the position that it returns",
             TRIES, from, why, slot);
     return fail(source, error);
 }
@@ -507,6 +682,7 @@ static void destroy(leat_source *source)
     close_connection(source);
     replication_end(source);
     decoder_destroy(source->decoder);
+    guard_destroy(source->guard);
     catalog_destroy(source->catalog);
     text_destroy(source->sql);
     free(source);
@@ -531,13 +707,17 @@ static leat_status create(const leat_host *host, const void *config, leat_source
     };
     source->host = host;
     source->reporting = host->extension ? host->extension(host, LEAT_EXTENSION_STATUS) : NULL;
+    source->proof = host->extension ? host->extension(host, LEAT_EXTENSION_PROOF) : NULL;
     source->options = options;
     source->sql = text_create();
+    bool guarded = options->guard_interval_ms || options->heartbeat_ms;
+    if (guarded)
+        source->guard = guard_create(host, options);
     source->catalog = catalog_create(host, options);
     if (source->catalog)
         source->decoder =
             decoder_create(host, &decoder_options, catalog_functions(source->catalog));
-    if (!source->sql || !source->catalog || !source->decoder)
+    if (!source->sql || !source->catalog || !source->decoder || (guarded && !source->guard))
         return fault_set(error, LEAT_EFATAL, 0, "no memory for a source");
     return LEAT_OK;
 }
@@ -550,6 +730,8 @@ static leat_status start(leat_source *source, const leat_source_start *begin, le
     if (LEAT_HAS(begin, leat_source_start, watch) && begin->watch != LEAT_WATCH_NO) {
         watch_begin(&source->watch, source->options, begin->watch, (uint64_t)now_of(source));
         source->options = &source->watch.options;
+        guard_destroy(source->guard);
+        source->guard = NULL;
     }
     slot_recall(&source->memory, begin);
     source->durable.lsn = begin->position;
@@ -559,8 +741,26 @@ static leat_status start(leat_source *source, const leat_source_start *begin, le
     return LEAT_OK;
 }
 
+static leat_status look_after_slot(leat_source *source, leat_error *error)
+{
+    const struct replication *stream = &source->stream;
+    const struct guard_view view = {
+        .streaming = source->state == SOURCE_STREAMING,
+        .released = source->state == SOURCE_RELEASED,
+        .own_pid = source->state == SOURCE_STREAMING ? source->own_pid : 0,
+        .durable_lsn = source->durable.lsn,
+        .commit_us = stream->begin_lsn >= source->durable.lsn ? stream->begin_us : 0,
+        .database = source->facts.database,
+    };
+    leat_status status = guard_step(source->guard, &view, error);
+    return status ? fail(source, error) : LEAT_OK;
+}
+
 static leat_status poll_source(leat_source *source, int32_t max_wait_ms, leat_error *error)
 {
+    leat_status status = source->guard ? look_after_slot(source, error) : LEAT_OK;
+    if (status)
+        return status;
     switch (source->state) {
     case SOURCE_WAITING:
         if (now_of(source) >= source->retry_ns)
@@ -571,6 +771,8 @@ static leat_status poll_source(leat_source *source, int32_t max_wait_ms, leat_er
         return step_connecting(source, max_wait_ms);
     case SOURCE_ASKING:
         return step_asking(source, max_wait_ms, error);
+    case SOURCE_STANDBY:
+        return step_standby(source, max_wait_ms);
     case SOURCE_STREAMING:
         return step_streaming(source, max_wait_ms, error);
     case SOURCE_RELEASED:
@@ -607,6 +809,8 @@ static leat_status stop(leat_source *source, uint32_t deadline_ms)
     close_connection(source);
     replication_end(source);
     catalog_close(source->catalog);
+    if (source->guard)
+        guard_close(source->guard);
     source->state = SOURCE_CLOSED;
     return LEAT_OK;
 }

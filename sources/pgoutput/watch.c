@@ -23,6 +23,7 @@ void watch_begin(struct watch *watch, const struct pgoutput_options *options, ui
                    (uint32_t)(now_ns ^ now_ns >> 32));
     watch->options.slot = watch->slot;
     watch->options.create_slot = true;
+    watch->options.failover = false; /* the server refuses it of a temporary slot */
     if (watch->options.release_after_ms == 0)
         watch->options.release_after_ms = STANDSTILL_MS;
 }

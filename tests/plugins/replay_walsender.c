@@ -307,12 +307,14 @@ static const char *lsn_text(uint64_t lsn, char out[32])
 
 static void answer_slot(void)
 {
-    char at[32];
+    char at[32], end[32];
     uint64_t confirmed = shared->confirmed ? shared->confirmed : tape.first - 1;
     (void)lsn_text(confirmed, at);
-    const char *const row[] = {"pgoutput", "logical", "replay", "f", "f",  NULL,
-                               "reserved", NULL,      at,       at,  NULL, "0"};
-    answer_row(row, 12, true);
+    (void)lsn_text(end_of_tape(), end);
+    const char *const row[28] = {"pgoutput", "logical", "replay", "f",  "f",  NULL, "reserved",
+                                 NULL,       at,        at,       NULL, "0",  end,  "f",
+                                 "-1",       NULL,      NULL,     "f",  NULL, NULL};
+    answer_row(row, 28, true);
 }
 
 /* ---- the stream -------------------------------------------------------------------------------
@@ -433,7 +435,7 @@ static void answer_query(const char *sql)
     } else if (strstr(sql, "server_version_num")) {
         const char *const row[] = {"150000", "logical", "60000", "f", "", "", "", "", "", "", ""};
         answer_row(row, 11, true);
-    } else if (strstr(sql, "FROM pg_replication_slots")) {
+    } else if (strstr(sql, "JOIN pg_replication_slots s")) {
         answer_slot();
     } else if (strncmp(sql, "START_REPLICATION", 17) == 0 && position &&
                sscanf(position, " LOGICAL %X/%X", &high, &low) == 2) {

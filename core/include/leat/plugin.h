@@ -484,6 +484,36 @@ typedef struct leat_metrics { /* growing; static */
     void (*set)(const leat_host *, int32_t metric, double value);
 } leat_metrics;
 
+/* An extension of the host for sources whose origin may have been moved on by another daemon of the
+ * same configuration, which died: its sinks are ours, and know. */
+#define LEAT_EXTENSION_PROOF "leat.proof/1"
+
+typedef struct leat_proof { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [worker] To be called before leat_host.begin.  What lies between the recorded position and
+     * this one will not come again.  Each sink has to show when it starts that it holds all up to
+     * here; one that does not, or cannot tell, ends the pipeline with exit code 65 and with `why`.
+     * Until all have, nothing is recorded and no durable position reaches progress.  Borrowed. */
+    void (*demand)(const leat_host *, uint64_t position, const char *why);
+} leat_proof;
+
+/* An extension of the host: a command of the configuration, run beside the stream.  A plugin itself
+ * never forks. */
+#define LEAT_EXTENSION_COMMAND "leat.command/1"
+
+typedef struct leat_commands { /* growing; static */
+    uint32_t size;
+    uint32_t reserved;
+    /* [any] Runs `command` with /bin/sh -c and returns at once.  Values reach it as variables of
+     * its environment, never as part of its text: environment, and besides PATH, HOME, LANG and TZ.
+     * Its input is empty, its output goes where the log goes, its process group is killed after
+     * timeout_ms.  How it ended is logged.  All borrowed.
+     * OK: it is on its way.  AGAIN: this pipeline's last one still runs, nothing was begun. */
+    leat_status (*run)(const leat_host *, const char *command, const leat_pair *environment,
+                       size_t count, int64_t timeout_ms);
+} leat_commands;
+
 /* An extension of the host of a debug build: named stages at which a test makes the daemon die. */
 #define LEAT_EXTENSION_STAGES "leat.stage/1"
 
@@ -640,8 +670,10 @@ typedef struct leat_source_ops { /* growing */
     /* [worker] Called once before the first poll.  Connecting may be left to poll. */
     leat_status (*start)(leat_source *, const leat_source_start *, leat_error *);
     /* [worker] Connect, read, fill and publish batches; wait at most max_wait_ms (-1: until
-     * wake_fd).  A lost connection is the source's own to mend, with back-off.  OK; EOF; or
-     * ECONFIG, EREJECT, EFATAL: the pipeline stops for the reason in *error. */
+     * wake_fd).  A lost connection is the source's own to mend, with back-off.  OK; EOF;
+     * ECONFIG, EREJECT, EFATAL: the pipeline stops for the reason in *error; or ERETRY: the origin is
+     * not what it was, for the reason in *error: the host makes the source and its sinks anew, and
+     * begins where it recorded last. */
     leat_status (*poll)(leat_source *, int32_t max_wait_ms, leat_error *);
     /* [worker] Called between polls when something moved. */
     void (*progress)(leat_source *, const leat_progress *);

@@ -6,6 +6,7 @@
 #include "connect.h"
 #include "fault.h"
 #include "feedback.h"
+#include "guard_rules.h"
 #include "inquiry.h"
 #include "slot.h"
 
@@ -170,7 +171,8 @@ static void a_slot_is_judged(void **state)
     assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_STREAM);
     assert_int_equal(start, 600);
     facts.slot.confirmed_lsn = 601;
-    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_REFUSE);
+    assert_int_equal(slot_judge(&options, &facts, &known, &start, &error), SLOT_PROVE);
+    assert_int_equal(start, 601);
     assert_int_equal(error.exit_code, 65);
     facts = good();
     facts.wal_position = 599;
@@ -195,6 +197,148 @@ static void a_slot_is_judged(void **state)
     assert_int_equal(error.exit_code, 78);
 }
 
+static void a_slot_that_was_moved_on_needs_a_reason(void **state)
+{
+    (void)state;
+    struct pgoutput_options options = {.slot = "s", .create_slot = true};
+    leat_error error = {.size = sizeof error};
+    struct slot_memory memory = {.position = 600};
+    struct origin_facts facts = good();
+    uint64_t start = 0;
+    facts.slot.confirmed_lsn = 0x300; /* 768 */
+    facts.slot.restart_lsn = 500;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_PROVE);
+    assert_null(strstr(error.text, "recreated")); /* it keeps WAL from before: it is the same one */
+    facts.slot.restart_lsn = 700;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_PROVE);
+    assert_non_null(strstr(error.text, "recreated or advanced"));
+    assert_non_null(strstr(error.text, "accept_gap: 0/300"));
+    options.accept_gap = "0/2FF";
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_PROVE);
+    options.accept_gap = "0/300";
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_STREAM);
+    assert_int_equal(start, 0x300);
+    options.accept_gap = NULL;
+    memory.observed = 0x301; /* the slot went back since: not the one that was seen */
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_PROVE);
+    memory.observed = 0x2f0;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_STREAM);
+    assert_int_equal(start, 0x300);
+    facts.slot.active = true;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_WAIT);
+    /* Whoever saw the slot never makes it anew. */
+    memory = (struct slot_memory){.seen = true};
+    facts.slot.exists = false;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+}
+
+static void a_promoted_server_is_judged(void **state)
+{
+    (void)state;
+    const struct pgoutput_options options = {.slot = "s", .create_slot = true};
+    leat_error error = {.size = sizeof error};
+    struct slot_memory memory = {
+        .position = 600, .system_identifier = "1", .timeline = "1", .database = "shop"};
+    struct origin_facts facts = good();
+    uint64_t start = 0;
+    assert_false(slot_timeline_changed(&memory, &facts));
+    assert_int_equal(slot_newest(&memory, &facts), 1000);
+    (void)strcpy(facts.timeline, "2");
+    facts.slot.synced = true;
+    assert_true(slot_timeline_changed(&memory, &facts));
+    /* No history, or one that does not know our timeline. */
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_REFUSE);
+    facts.has_history = true;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_REFUSE);
+    assert_non_null(strstr(error.text, "does not descend"));
+    facts.fork_lsn = 599;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_REFUSE);
+    assert_non_null(strstr(error.text, "never happened there"));
+    facts.fork_lsn = 600;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_STREAM);
+    assert_int_equal(start, 600);
+    assert_int_equal(slot_newest(&memory, &facts), 600);
+    facts.slot.synced = false;
+    assert_int_equal(slot_judge(&options, &facts, &memory, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 65);
+    assert_non_null(strstr(error.text, "no synchronised copy"));
+}
+
+static void a_level_is_left_later_than_it_is_reached(void **state)
+{
+    (void)state;
+    const struct pgoutput_options options = {.guard_warn_bytes = 1000,
+                                             .guard_critical_bytes = 2000,
+                                             .guard_warn_percent = 50,
+                                             .guard_critical_percent = 80};
+    struct slot_facts slot = {.keep_size_bytes = -1, .wal_status = "reserved"};
+    const struct {
+        int64_t kept;
+        enum guard_level level;
+    } steps[] = {{999, GUARD_OK},    {1000, GUARD_WARN},     {950, GUARD_WARN},
+                 {899, GUARD_OK},    {2000, GUARD_CRITICAL}, {1800, GUARD_CRITICAL},
+                 {1799, GUARD_WARN}, {899, GUARD_OK}};
+    enum guard_level level = GUARD_OK;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        slot.retained_bytes = steps[i].kept;
+        level = guard_level(&options, &slot, level);
+        assert_int_equal(level, steps[i].level);
+    }
+    slot.keep_size_bytes = INT64_C(1) << 30;
+    slot.has_safe_size = true;
+    slot.safe_size_bytes = INT64_C(1) << 30;
+    assert_int_equal(guard_used_percent(&slot), 0);
+    slot.safe_size_bytes = INT64_C(1) << 29;
+    assert_in_range(guard_used_percent(&slot), 49, 50);
+    slot.safe_size_bytes = INT64_C(100) << 20;
+    assert_int_equal(guard_level(&options, &slot, GUARD_OK), GUARD_CRITICAL);
+    slot.safe_size_bytes = -(INT64_C(1) << 20);
+    assert_int_equal(guard_level(&options, &slot, GUARD_OK), GUARD_CRITICAL);
+    const struct pgoutput_options none = {0};
+    (void)strcpy(slot.wal_status, "unreserved");
+    assert_int_equal(guard_level(&none, &slot, GUARD_OK), GUARD_CRITICAL);
+    (void)strcpy(slot.wal_status, "extended");
+    assert_int_equal(guard_level(&none, &slot, GUARD_CRITICAL), GUARD_OK);
+}
+
+static void conditions_are_told_apart(void **state)
+{
+    (void)state;
+    struct slot_facts slot = good().slot;
+    slot.wal_lsn = 1000;
+    assert_int_equal(guard_condition(&slot, "shop", 600, 0), SLOT_FINE);
+    assert_int_equal(guard_condition(&slot, "other", 600, 0), SLOT_FOREIGN);
+    assert_int_equal(guard_condition(&slot, "shop", 1001, 0), SLOT_REWOUND);
+    assert_int_equal(guard_condition(&slot, "shop", 499, 0), SLOT_MOVED);
+    slot.active = true;
+    slot.active_pid = 7;
+    assert_int_equal(guard_condition(&slot, "shop", 600, 7), SLOT_FINE);
+    assert_int_equal(guard_condition(&slot, "shop", 600, 8), SLOT_TAKEN);
+    (void)strcpy(slot.invalidation, "wal_removed");
+    assert_int_equal(guard_condition(&slot, "shop", 600, 7), SLOT_LOST);
+    (void)strcpy(slot.plugin, "test_decoding");
+    assert_int_equal(guard_condition(&slot, "shop", 600, 7), SLOT_FOREIGN);
+    slot.exists = false;
+    assert_int_equal(guard_condition(&slot, "shop", 600, 7), SLOT_MISSING);
+}
+
+static void lag_grows_while_nothing_is_confirmed(void **state)
+{
+    (void)state;
+    struct guard_lag lag = {0};
+    assert_int_equal(guard_lag_look(&lag, 100, 100, 10), 0);
+    assert_int_equal(guard_lag_look(&lag, 200, 100, 20), 0);
+    assert_int_equal(guard_lag_look(&lag, 300, 100, 30), 10);
+    assert_int_equal(guard_lag_look(&lag, 300, 100, 50), 30);
+    assert_int_equal(guard_lag_look(&lag, 400, 250, 60), 30); /* 300 was there at 30 */
+    assert_int_equal(guard_lag_look(&lag, 400, 400, 70), 0);
+    /* However long it lasts: the oldest is kept, the room is bounded. */
+    for (int i = 0; i < 10000; i++)
+        (void)guard_lag_look(&lag, (uint64_t)(500 + i), 450, 100 + i);
+    assert_int_equal(guard_lag_look(&lag, 20000, 450, 20000), 19900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +350,11 @@ int main(void)
         cmocka_unit_test(a_bad_dsn_is_not_quoted),
         cmocka_unit_test(lines_are_clean),
         cmocka_unit_test(a_slot_is_judged),
+        cmocka_unit_test(a_slot_that_was_moved_on_needs_a_reason),
+        cmocka_unit_test(a_promoted_server_is_judged),
+        cmocka_unit_test(a_level_is_left_later_than_it_is_reached),
+        cmocka_unit_test(conditions_are_told_apart),
+        cmocka_unit_test(lag_grows_while_nothing_is_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
