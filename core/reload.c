@@ -17,6 +17,7 @@
 #include "control_internal.h"
 #include "log.h"
 #include "notify.h"
+#include "stage.h"
 #include "worker_change.h"
 
 #include <assert.h>
@@ -320,6 +321,7 @@ static void stop_all(struct control *control, struct reload *reload)
 {
     int64_t now_ns = clock_now_ns(control->clock);
 
+    stage_pass("reload_settled");
     reload->phase = STOPPING;
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
         struct pipeline *pipeline = control->pipelines[i];
@@ -521,6 +523,7 @@ static void finish(struct control *control)
     leat_error error = {.size = sizeof error};
     bool good = true;
 
+    stage_pass("reload_stopped");
     join_what_left(control, reload);
     for (size_t i = 0; i < reload->config->pipeline_count && good; i++) {
         struct job *job = &reload->jobs[i];
@@ -534,6 +537,7 @@ static void finish(struct control *control)
         if (reload->jobs[i].pipeline && !reload->jobs[i].pipeline->source_thread_started)
             atomic_store(&reload->jobs[i].pipeline->state, PIPELINE_ENDED);
     put_in_place(control, reload);
+    stage_pass("reload_switched");
     log_set_format(control->config->log_format);
     log_configure(control->config);
     control__sweep(control);
@@ -593,6 +597,7 @@ static void begin(struct control *control, struct reload *reload)
         return;
     }
     summarize(control, reload);
+    stage_pass("reload_checked");
     hold_what_leaves(control, reload);
     control->reload = reload;
     reload_step(control);

@@ -6,7 +6,7 @@ import json
 import signal
 import time
 
-from leat_harness import truth, wait, workload
+from leat_harness import places, truth, wait, workload
 from leat_harness.leat import Leat
 from leat_harness.postgres import Postgres
 from storm import Storm
@@ -28,9 +28,10 @@ class BrokerStorm(Storm):
         self.first = self.db.lsn()
         self.disk = None
         self.target = self.keep(self.make_target())
-        self.daemon = self.keep(Leat(self.db.dsn(), build=build, sinks=[self.target.sink()],
-                                     pipeline={"confirm_interval": "100ms"}, top={"memory": "32MiB"}))
-        self.folder = self.daemon.folder
+        self.folder = places.new_folder("b")
+        self.daemon = self.keep(Leat(self.db.dsn(), folder=self.folder, build=build, sinks=[self.target.sink()],
+                                     pipeline={"confirm_interval": "100ms"},
+                                     top={"memory": "32MiB", "http": {"listen": f"unix:{self.folder}/s"}}))
         self.daemon.start()
         self.daemon.wait_streaming(self.db)
         self.work = workload.Workload(self.db, self.seed, sessions, pace=pace, messages=True)

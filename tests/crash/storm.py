@@ -9,12 +9,14 @@ import time
 from leat_harness import places, records, truth, wait, workload
 from leat_harness.leat import Leat
 from leat_harness.postgres import Postgres
+from commands import Commands
 
 STAGES = ["source_connected", "batch_published", "record_encoded", "submitted", "sink_written", "sink_synced",
-          "batch_done", "state_written", "state_renamed", "before_feedback", "draining"]
+          "batch_done", "state_written", "state_renamed", "before_feedback", "draining", "reload_checked",
+          "reload_settled", "reload_stopped", "reload_switched"]
 
 
-class Storm:
+class Storm(Commands):
     """One cluster, one database, one daemon, one workload.  A fault is a method whose name begins with fault_; when it
     returns, leat streams again (or is on its way)."""
 
@@ -42,7 +44,8 @@ class Storm:
             directory = directory / "archive"
         self.daemon = self.keep(Leat(self.db.dsn(), folder=self.folder, build=build, sink={
             "directory": str(directory), "rotate_size": "256KiB",
-            "compression": self.random.choice(["none", "zstd"])}, top={"memory": "32MiB"}))
+            "compression": self.random.choice(["none", "zstd"])},
+            top={"memory": "32MiB", "http": {"listen": f"unix:{self.folder}/s"}}))
         self.daemon.out = directory
         self.daemon.start()
         self.daemon.wait_streaming(self.db)
@@ -196,6 +199,16 @@ class Storm:
             self.daemon.wait_streaming(self.db)
             self.some_moment()
             self.daemon.signal(signal.SIGTERM)
+        if stage.startswith("reload"):
+            self.daemon.wait_streaming(self.db)
+            self.some_moment()
+            for _ in range(times):
+                self.change()
+                self.daemon.signal(signal.SIGHUP)
+                self.some_moment()
+            while self.daemon.running():  # several signals may have been one
+                self.daemon.signal(signal.SIGHUP)
+                self.some_moment()
         status = self.daemon.wait_exit(60)
         assert status == -signal.SIGKILL, f"LEAT_DIE_AT={stage}:{times}: exit {status}\n{self.daemon.stderr_tail()}"
         self.daemon.start()
