@@ -70,8 +70,8 @@ void sink_message(void *context, char kind, uint64_t number, const struct wire_e
     leat_sink *sink = context;
     if (kind == 'a' || kind == 'b')
         take_ack(sink, kind, number, event);
-    else if (kind == 'g')
-        tail_answer(sink->tail, number, event);
+    else if (kind == 'g' || kind == 'd')
+        tail_answer(sink->tail, kind, number, event);
     else if (kind == 'f' && wire_status(event->headers) == 503)
         sink->fence_free |= number == sink->fence_asked;
     else if (kind == 'f')

@@ -272,6 +272,10 @@ leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *erro
     }
     if (sink->state == SINK_FENCED) {
         status = tail_step(sink->tail, &sink->info, SLICE_MS, error);
+        if (status == LEAT_AGAIN && sink->denied && sink->tail->direct) {
+            tail_indirect(sink->tail);
+            sink->denied = false;
+        }
         if (status)
             return status;
         go_up(sink, start);

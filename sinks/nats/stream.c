@@ -53,6 +53,7 @@ static void fill(leat_bytes json, struct stream_info *info)
     info->limits_retention = word_is(json, "config.retention", "limits");
     info->persist_async = word_is(json, "config.persist_mode", "async");
     info->allow_atomic = json_find_bool(json, "config.allow_atomic");
+    info->allow_direct = json_find_bool(json, "config.allow_direct");
     info->sealed = json_find_bool(json, "config.sealed");
     info->mirror = json_find(json, "config.mirror", &value);
     info->replicas = json_find_int(json, "config.num_replicas", 1);
@@ -106,7 +107,7 @@ leat_status stream_create(struct client *client, int64_t timeout_ms, leat_error 
         body + len, sizeof body - len,
         "],\"storage\":\"file\",\"retention\":\"limits\",\"discard\":\"%s\",\"num_replicas\":%lld,"
         "\"max_age\":%lld,\"max_bytes\":%lld,\"max_msgs\":%lld,\"max_consumers\":-1,"
-        "\"duplicate_window\":%lld%s}",
+        "\"duplicate_window\":%lld,\"allow_direct\":true%s}",
         options->create_discard == DISCARD_NEW ? "new" : "old", (long long)options->create_replicas,
         (long long)options->create_max_age_ms * 1000000,
         (long long)(options->create_max_bytes ? options->create_max_bytes : -1),

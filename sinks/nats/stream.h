@@ -10,6 +10,7 @@
 #include "client.h"
 
 enum {
+    STREAM_MESSAGE_NOT_FOUND = 10037,
     STREAM_NOT_FOUND = 10059,
     STREAM_WRONG_LAST_SEQUENCE = 10071,
     STREAM_MESSAGE_TOO_LARGE = 10054,
@@ -21,7 +22,8 @@ enum { STREAM_SUBJECTS_MAX = 8192 };
 
 struct stream_info {
     bool exists, memory, discard_new, limits_retention, allow_atomic, persist_async, sealed, mirror;
-    bool no_dedupe; /* a duplicate window of 0 */
+    bool no_dedupe;    /* a duplicate window of 0 */
+    bool allow_direct; /* messages can be read without the API */
     int64_t replicas, max_message_size, max_bytes, max_messages, max_age_ns, duplicate_window_ns;
     uint64_t first_sequence, last_sequence, messages, subject_count, deleted;
     char created[48];

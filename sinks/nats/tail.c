@@ -17,6 +17,8 @@ void tail_begin(struct tail *tail, struct client *client, struct skip *found,
     tail->found = found;
     tail->name_space = name_space;
     tail->depth = depth;
+    /* Any replica answers a direct read, also one that does not have the newest messages yet. */
+    tail->direct = info->allow_direct && info->replicas <= 1;
     tail->next = info->last_sequence + 1;
     tail->first_sequence = info->messages ? info->first_sequence : tail->next;
     skip_clear(found);
@@ -38,26 +40,59 @@ static bool range_of_answer(const struct wire_event *event, const char *name_spa
            identity_of_headers((leat_bytes){headers, len}, name_space, range);
 }
 
-void tail_answer(struct tail *tail, uint64_t number, const struct wire_event *event)
+/* The same in an answer to a direct read: the message as it was, its headers in front. */
+static bool range_of_message(const struct wire_event *event, const char *name_space,
+                             struct range *range)
 {
-    uint64_t sequence;
-    if (number < tail->base || number - tail->base >= tail->asked)
+    return wire_status(event->headers) == 0 &&
+           identity_of_headers(event->headers, name_space, range);
+}
+
+void tail_indirect(struct tail *tail)
+{
+    tail->direct = false;
+    tail->asked = 0;
+}
+
+/* There is no such message (it was removed), as opposed to: no answer can be had now. */
+static bool says_none(const struct wire_event *event, bool direct)
+{
+    int status = wire_status(event->headers);
+    return direct ? status == 404
+                  : status == 0 && json_find_int(event->payload, "error.err_code", 0) ==
+                                       STREAM_MESSAGE_NOT_FOUND;
+}
+
+void tail_answer(struct tail *tail, char kind, uint64_t number, const struct wire_event *event)
+{
+    uint64_t sequence = 0;
+    if (kind != (tail->direct ? 'd' : 'g') || number < tail->base ||
+        number - tail->base >= tail->asked)
         return;
     struct tail_slot *slot = &tail->slots[number - tail->base];
     if (slot->answered)
         return;
     slot->answered = true;
-    slot->ours = range_of_answer(event, tail->name_space, &slot->range, &sequence);
+    if (wire_status(event->headers) == 503 && tail->direct) {
+        tail->refused = true;
+    } else if (!says_none(event, tail->direct)) {
+        slot->ours = tail->direct
+                         ? range_of_message(event, tail->name_space, &slot->range)
+                         : range_of_answer(event, tail->name_space, &slot->range, &sequence);
+        tail->failed |= !tail->direct && sequence != number;
+        tail->failed |= tail->direct && wire_status(event->headers) != 0;
+    }
     tail->answered++;
 }
 
 static bool ask(struct tail *tail, uint64_t sequence)
 {
     char subject[640], body[64];
-    stream_subject(tail->client->options, "STREAM.MSG.GET", subject, sizeof subject);
+    stream_subject(tail->client->options, tail->direct ? "DIRECT.GET" : "STREAM.MSG.GET", subject,
+                   sizeof subject);
     int len = snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)sequence);
-    return client_publish(tail->client, subject, 'g', sequence, (leat_bytes){NULL, 0},
-                          (leat_bytes){body, (size_t)len});
+    return client_publish(tail->client, subject, tail->direct ? 'd' : 'g', sequence,
+                          (leat_bytes){NULL, 0}, (leat_bytes){body, (size_t)len});
 }
 
 /* Asks for the next chunk, downwards: one message first, because mostly that is all there is. */
@@ -192,6 +227,14 @@ leat_status tail_step(struct tail *tail, const struct stream_info *info, int64_t
         }
         if (!client_flush(client) || !client_read(client))
             return nats_fail(error, LEAT_ERETRY, "%s: %s", client->server, client->lost_text);
+        if (tail->failed)
+            return nats_fail(error, LEAT_ERETRY, "%s: the stream's end cannot be read now",
+                             client->server);
+        if (tail->refused) {
+            tail->refused = false;
+            tail_indirect(tail);
+            continue;
+        }
         if (tail->answered == tail->asked) {
             if (take_chunk(tail))
                 return LEAT_OK;

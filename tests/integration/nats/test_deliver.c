@@ -169,6 +169,14 @@ static void our_own_death_doubles_nothing_with_sequence(void **state)
     survive_own_death(stage, SHORT_WINDOW);
 }
 
+static void our_own_death_doubles_nothing_where_the_stream_is_read_directly(void **state)
+{
+    NEED_SERVER();
+    rig->held = true;
+    rig->options.window = 300;
+    survive_own_death(stage, SHORT_WINDOW ",\"allow_direct\":true");
+}
+
 static void our_own_death_doubles_nothing_packed(void **state)
 {
     NEED_SERVER();
@@ -220,7 +228,7 @@ static void a_server_that_stood_still_doubles_nothing_with_sequence(void **state
 {
     NEED_SERVER();
     rig->options.dedupe = DEDUPE_SEQUENCE;
-    stand_still(stage, SHORT_WINDOW);
+    stand_still(stage, SHORT_WINDOW ",\"allow_direct\":true");
 }
 
 static void a_living_rival_is_refused(void **state)
@@ -346,6 +354,7 @@ int main(int argc, char **argv)
         T(a_killed_server_halves_no_transaction),
         T(our_own_death_doubles_nothing_past_the_window),
         T(our_own_death_doubles_nothing_with_sequence),
+        T(our_own_death_doubles_nothing_where_the_stream_is_read_directly),
         T(our_own_death_doubles_nothing_packed),
         T(our_own_death_doubles_nothing_when_nothing_was_confirmed),
         T(a_server_that_stood_still_doubles_nothing),

@@ -257,6 +257,30 @@ static void a_user_without_the_fences_permission_goes_on(void **state)
     assert_int_equal(rig->restarts, 0);
 }
 
+static void a_user_who_may_not_read_directly_goes_on(void **state)
+{
+    NEED_SERVER();
+    bus_stream(bus, "S", "\"allow_direct\":true,\"duplicate_window\":100000000");
+    reconfigure(bus, "authorization { users = [ { user: leat, password: pw1, permissions: { "
+                     "publish: [\"S.>\", \"$JS.API.STREAM.>\", \"_INBOX.>\"], "
+                     "subscribe: [\"_INBOX.>\"] } }, { user: reader, password: pw2 } ] }");
+    natsOptions_Destroy(bus->options);
+    natsOptions_Create(&bus->options);
+    natsOptions_SetURL(bus->options, bus->url);
+    natsOptions_SetUserInfo(bus->options, "reader", "pw2");
+    rig->options.user = "leat";
+    rig->options.password = "pw1";
+    rig_create(rig);
+    assert_true(rig_run(rig, 500, 20000));
+    rig_forget(rig);
+    outlive_window(bus);
+    rig_create(rig);
+    rig->held = true; /* all of it is known from the stream alone */
+    assert_true(rig_run(rig, 700, 20000));
+    assert_int_equal(rig->restarts, 0);
+    assert_stream(stage, 700);
+}
+
 /* ---- TLS ----------------------------------------------------------------------------------------
  */
 
@@ -436,6 +460,7 @@ int main(int argc, char **argv)
         T(logs_in_with_credentials),
         T(a_subject_without_permission_is_named),
         T(a_user_without_the_fences_permission_goes_on),
+        T(a_user_who_may_not_read_directly_goes_on),
         T(delivers_over_tls),
         T(refuses_a_server_of_another_authority),
         T(refuses_a_server_of_another_name),
