@@ -350,7 +350,7 @@ def bench_ceiling(table, _rows, repeats, _names):
 
 BENCHES = {"file": bench_file, "zstd": bench_file, "shapes": bench_shapes, "latency": bench_latency,
            "ceiling": bench_ceiling}
-for extra in ("brokers", "operate"):
+for extra in ("brokers", "nats_times", "operate"):
     if (pathlib.Path(__file__).parent / f"{extra}.py").exists():
         module = __import__(extra)
         BENCHES.update(module.BENCHES)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long things take with NATS, as somebody outside sees it: a change on its way, and a start."""
+import bisect
+import calendar
+import json
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from brokers import Nats, nats_program, with_stream
+from servers import BIN, BUILD, Postgres, cpu_of, median
+
+
+def bench():
+    return sys.modules["__main__"]  # bench.py, which imports us
+
+
+class Listener:
+    """An outside reader of a subject: what came, with the time at which it came."""
+
+    def __init__(self, server, subject):
+        self.conn = socket.create_connection(("127.0.0.1", server.port), 10)
+        self.conn.sendall(b'CONNECT {"verbose":false}\r\nSUB ' + subject.encode() + b" 1\r\nPING\r\n")
+        data = b""
+        while b"PONG\r\n" not in data:
+            data += self.conn.recv(65536)
+        self.pieces, self.times = [], []
+        self.first = threading.Event()
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        try:
+            while True:
+                data = self.conn.recv(262144)
+                now = time.time_ns()
+                if not data:
+                    return
+                if data == b"PING\r\n":
+                    self.conn.sendall(b"PONG\r\n")
+                    continue
+                self.pieces.append(data)
+                self.times.append(now)
+                self.first.set()
+        except OSError:
+            return
+
+    def stop(self):
+        self.conn.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.conn.close()
+
+    def latencies_ms(self):
+        """From each record's commit until its end was here."""
+        ends, at = [], 0
+        for piece in self.pieces:
+            at += len(piece)
+            ends.append(at)
+        late = []
+        for match in re.finditer(rb'"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.?(\d*)Z"', b"".join(self.pieces)):
+            seconds = calendar.timegm(time.strptime(match[1].decode(), "%Y-%m-%dT%H:%M:%S"))
+            micro = int((match[2].decode() + "000000")[:6])
+            came = self.times[bisect.bisect_left(ends, match.end())]
+            late.append((came / 1000 - (seconds * 1000000 + micro)) / 1000)
+        return late
+
+
+def consumer(server, stream):
+    """A push consumer: it is given what is stored, and nothing earlier than that."""
+    answer = server.request(f"$JS.API.CONSUMER.CREATE.{stream}", json.dumps(
+        {"stream_name": stream, "config": {"deliver_subject": f"to.{stream}", "ack_policy": "none",
+                                           "deliver_policy": "new", "inactive_threshold": 600000000000}}))
+    if "error" in answer:
+        raise RuntimeError(str(answer["error"]))
+    return f"to.{stream}"
+
+
+def server_alone_ms(server, stream, count=500):
+    """One message after the other, from our publish until the consumer has it: the server's own part."""
+    listener = Listener(server, consumer(server, stream))
+    took = []
+    with socket.create_connection(("127.0.0.1", server.port), 10) as conn:
+        conn.sendall(b'CONNECT {"verbose":false}\r\n')
+        for _ in range(count):
+            listener.first.clear()
+            began = time.perf_counter()
+            conn.sendall(f"PUB {stream}.x 250\r\n{'x' * 250}\r\n".encode())
+            listener.first.wait(5)
+            took.append((time.perf_counter() - began) * 1000)
+    listener.stop()
+    return took
+
+
+def bench_nats_latency(table, _rows, _repeats, _names):
+    main = bench()
+    program, _ = nats_program()
+    server = Nats(program)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-pg-"))
+    postgres = Postgres(folder, fsync="off", synchronous_commit="on")  # as in bench_latency
+    try:
+        postgres.execute("create table t (id bigserial primary key, customer int, code text, note text); "
+                         "create publication bench for table t")
+        script = folder / "one.sql"
+        script.write_text("insert into t (customer, code, note) values (1, 'code', repeat('x', 150));\n")
+        server.stream("A")
+        alone = server_alone_ms(server, "A")
+        for rate, seconds in ((1000, 15), (20000, 15)):
+            work = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
+            stream = main.Stream(postgres, f"late{rate}", 1)
+            name = f"L{rate}"
+            server.stream(name)
+            sinks = [{"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{server.port}", "stream": name,
+                      "route": name + ".{schema}.{table}.{op}", "confirm_hold": "0s"}]
+            process = subprocess.Popen([BUILD / "leat", "run", "-c", main.config(work, stream, stream.name, sinks)],
+                                       stderr=open(work / "log", "w"))
+            main.walsender_of(postgres, stream.name)
+            listener = Listener(server, consumer(server, name))
+            subprocess.run([BIN / "pgbench", "-n", "-h", postgres.folder, "-p", str(postgres.port), "-U", "postgres",
+                            "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            cpu = cpu_of(process.pid)
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            listener.stop()
+            late = listener.latencies_ms()
+            for share in (0.5, 0.99):
+                table.add(f"nats, {rate:,} commits/s: commit to consumer, p{share * 100:.0f}",
+                          main.percentile(alone, share), main.percentile(late, share), "ms",
+                          f"baseline: the server alone, one message at a time; {len(late) / seconds:,.0f}/s came")
+            table.plain(f"nats, {rate:,} commits/s: CPU of leat", cpu / max(len(late), 1) * 1e6, "s per million rows")
+            stream.drop()
+            shutil.rmtree(work, ignore_errors=True)
+    finally:
+        postgres.stop()
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def bench_nats_start(table, rows, repeats, _names):
+    """kill -9 at full rate, then from the start of the process until the first new record is in the stream."""
+    main = bench()
+    program, _ = nats_program()
+    server = Nats(program)
+
+    def run(stream):
+        took = []
+        for repeat in range(repeats):
+            name = f"T{repeat}"
+            server.stream(name, allow_direct=True)
+            work = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
+            slot = stream.slot()
+            sinks = [{"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{server.port}", "stream": name,
+                      "route": name + ".{schema}.{table}.{op}", "confirm_hold": "0s"}]
+            command = [BUILD / "leat", "run", "-c", main.config(work, stream, slot, sinks)]
+            process = subprocess.Popen(command, stderr=open(work / "log", "w"))
+            while server.request(f"$JS.API.STREAM.INFO.{name}", "")["state"]["messages"] < rows // 2:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            while stream.postgres.value(f"select active from pg_replication_slots where slot_name='{slot}'"):
+                time.sleep(0.01)
+            listener = Listener(server, f"{name}.public.>")  # not the question that goes before
+            listener.first.clear()
+            began = time.perf_counter()
+            process = subprocess.Popen(command, stderr=open(work / "log", "w"))
+            if not listener.first.wait(30):
+                raise RuntimeError("no record came:\n" + (work / "log").read_text()[-2000:])
+            took.append((time.perf_counter() - began) * 1000)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            listener.stop()
+            server.drop(name)
+            while stream.postgres.value(f"select active from pg_replication_slots where slot_name='{slot}'"):
+                time.sleep(0.01)
+            stream.postgres.execute(f"select pg_drop_replication_slot('{slot}')")
+            shutil.rmtree(work, ignore_errors=True)
+        table.add(f"nats: start after a kill, {rows // 2:,} in the stream, to the first record", 100, median(took), "ms",
+                  "baseline: the aim")
+
+    try:
+        with_stream(rows, run)
+    finally:
+        server.stop()
+
+
+BENCHES = {"nats-latency": bench_nats_latency, "nats-start": bench_nats_start}
