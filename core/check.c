@@ -44,6 +44,50 @@ static void report(leat_check *check, int32_t severity, int32_t exit_code, const
     finding(check->context, severity, exit_code, text, fix);
 }
 
+/* The daemon makes the last part of such a folder itself, where it may. */
+static void missing_folder(struct checker *checker, int32_t severity, const char *option,
+                           const char *path, int failure)
+{
+    char text[4400], fix[4200], parent[4200];
+    char *slash;
+
+    (void)snprintf(parent, sizeof parent, "%s", path);
+    slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = '\0';
+    (void)snprintf(fix, sizeof fix, "install -d -m 0750 -o USER %.4000s", path);
+    (void)snprintf(text, sizeof text, "%s %.4000s: %s", option, path, strerror(failure));
+    if (failure == ENOENT && access(parent, W_OK | X_OK) == 0) {
+        (void)snprintf(text, sizeof text, "%s %.4000s will be made by the first run", option, path);
+        finding(checker, LEAT_FINDING_OK, 0, text, NULL);
+    } else {
+        finding(checker, severity, failure == EACCES || errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
+                text, fix);
+    }
+}
+
+/* The admin socket's folder; a unit makes it when it starts. */
+static void check_listen(struct checker *checker, const struct config *config)
+{
+    char folder[4200];
+
+    checker->pipeline = "";
+    checker->instance = "http.listen";
+    for (size_t i = 0; config->http_written && i < config->http_listen.count; i++) {
+        const char *address = config->http_listen.items[i];
+        char *slash;
+        if (strncmp(address, "unix:", 5) != 0)
+            continue;
+        (void)snprintf(folder, sizeof folder, "%s", address + 5);
+        slash = strrchr(folder, '/');
+        if (slash)
+            slash[slash == folder] = '\0';
+        if (access(folder, W_OK | X_OK) != 0)
+            missing_folder(checker, LEAT_FINDING_WARNING, "the folder of the socket,", folder,
+                           errno);
+    }
+}
+
 static void check_state(struct checker *checker, const struct config *config)
 {
     struct state_directory directory;
@@ -54,12 +98,8 @@ static void check_state(struct checker *checker, const struct config *config)
     checker->pipeline = "";
     checker->instance = "state";
     if (!state_look(&directory, config->state_directory)) {
-        (void)snprintf(text, sizeof text, "state_directory %.200s: %s", config->state_directory,
-                       strerror(errno));
-        (void)snprintf(fix, sizeof fix, "install -d -m 0750 -o USER %.200s",
-                       config->state_directory);
-        finding(checker, errno == ENOENT ? LEAT_FINDING_WARNING : LEAT_FINDING_ERROR,
-                errno == EACCES ? EX_NOPERM : EX_CANTCREAT, text, fix);
+        missing_folder(checker, LEAT_FINDING_ERROR, "state_directory", config->state_directory,
+                       errno);
         free(entry);
         return;
     }
@@ -99,7 +139,8 @@ struct recalled {
     leat_source_start start;
 };
 
-/* NULL: nothing was recorded, or it cannot be read, which check_state tells.  The caller frees it. */
+/* NULL: nothing was recorded, or it cannot be read, which check_state tells.  The caller frees it.
+ */
 static struct recalled *recall(const struct config *config, const char *pipeline)
 {
     struct recalled *recalled = calloc(1, sizeof *recalled);
@@ -163,6 +204,7 @@ void check_everything(const struct config *config, const char *pipeline,
     struct checker checker = {.report = tell, .context = context};
     int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)CHECK_TIME_MS * 1000000;
 
+    check_listen(&checker, config);
     check_state(&checker, config);
     for (size_t i = 0; i < config->pipeline_count; i++)
         if (!pipeline || strcmp(pipeline, config->pipelines[i].name) == 0)

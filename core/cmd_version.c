@@ -5,10 +5,13 @@
 #include "commands.h"
 
 #include "plugins.h"
+#include "text_buffer.h"
 
 #include <getopt.h>
 #include <gnu/libc-version.h>
+#include <microhttpd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 #include <yaml.h>
 
@@ -35,6 +38,7 @@ static void put_verbose(void)
     (void)printf("compiler %s\n", __VERSION__);
     (void)printf("glibc %s\n", gnu_get_libc_version());
     (void)printf("libyaml %s\n", yaml_get_version_string());
+    (void)printf("libmicrohttpd %s\n", MHD_get_version());
     if (!plugins) {
         (void)printf("plugins: %s\n", why);
         return;
@@ -42,6 +46,45 @@ static void put_verbose(void)
     (void)printf("plugins of %s\n", plugins_folder(plugins));
     for (size_t i = 0; i < plugins_count(plugins); i++)
         put_plugin(plugins, plugins_at(plugins, i));
+    plugins_close(plugins);
+}
+
+static void put_json_plugin(const struct plugins *plugins,
+                            const struct plugin_description *description, const char *before)
+{
+    char why[512];
+    const struct plugin *plugin = plugins_load(plugins, description, why, sizeof why);
+    struct text_buffer text = {0};
+
+    if (!plugin)
+        return;
+    text_print(&text, "%s{\"kind\":\"%s\",\"name\":", before,
+               plugin_kind_name(plugin_kind(plugin)));
+    text_put_json(&text, plugin_name(plugin));
+    text_put_string(&text, ",\"version\":");
+    text_put_json(&text, plugin_version(plugin));
+    text_put_string(&text, ",\"libraries\":");
+    text_put_json(&text, plugin_libraries(plugin));
+    (void)printf("%s}", text.text ? text.text : "");
+    free(text.text);
+}
+
+static void put_json(bool verbose)
+{
+    char why[512];
+    struct plugins *plugins = verbose ? plugins_open(NULL, why, sizeof why) : NULL;
+    size_t shown = 0;
+
+    (void)printf("{\"version\":\"%s\",\"abi_major\":%u,\"abi_minor\":%u", LEAT_VERSION,
+                 LEAT_ABI_MAJOR, LEAT_ABI_MINOR);
+    if (verbose)
+        (void)printf(
+            ",\"libraries\":{\"glibc\":\"%s\",\"libyaml\":\"%s\",\"libmicrohttpd\":\"%s\"},"
+            "\"plugins\":[",
+            gnu_get_libc_version(), yaml_get_version_string(), MHD_get_version());
+    for (size_t i = 0; plugins && i < plugins_count(plugins); i++)
+        put_json_plugin(plugins, plugins_at(plugins, i), shown++ ? "," : "");
+    (void)printf("%s}\n", verbose ? "]" : "");
     plugins_close(plugins);
 }
 
@@ -74,8 +117,7 @@ int cmd_version(int argc, char **argv)
         return EX_USAGE;
     }
     if (json) {
-        (void)printf("{\"version\":\"%s\",\"abi_major\":%u,\"abi_minor\":%u}\n", LEAT_VERSION,
-                     LEAT_ABI_MAJOR, LEAT_ABI_MINOR);
+        put_json(verbose);
         return EX_OK;
     }
     (void)printf("leat %s\n", LEAT_VERSION);

@@ -17,7 +17,7 @@ const struct command_entry command_table[] = {
     {"status", cmd_status, "show what a running daemon does"},
     {"pause", cmd_control, "hold a pipeline or a sink of a running daemon"},
     {"resume", cmd_control, "let it go on"},
-    {"drain", cmd_control, "finish what is in flight and end a pipeline"},
+    {"drain", cmd_control, "take nothing new, deliver and confirm what is in flight"},
     {"drop", cmd_control, "leave a sink out that holds the others back"},
     {"reload", cmd_control, "have a running daemon read its configuration anew"},
     {"loglevel", cmd_control, "show or set a running daemon's log level"},

@@ -35,7 +35,9 @@ def test_version():
     assert re.search(r"\d+\.\d+\.\d+", done.stdout)
     done = command("version", "--verbose")
     assert done.returncode == 0
-    assert "libpq" in done.stdout and "libyaml" in done.stdout, done.stdout
+    assert "libpq" in done.stdout and "libyaml" in done.stdout and "libmicrohttpd" in done.stdout, done.stdout
+    listed = json.loads(command("version", "--verbose", "--json").stdout)
+    assert "libyaml" in listed["libraries"] and "libpq" in json.dumps(listed["plugins"]), listed
     assert isinstance(json.loads(command("version", "--json").stdout), dict)
 
 
@@ -228,3 +230,33 @@ def test_no_secret_is_ever_printed(own_cluster, leat):
     assert "hunter2" not in said and "rowsecret" not in said
     for line in daemon.stderr().splitlines():
         json.loads(line)
+
+
+def test_check_foretells_what_a_run_does_with_folders(shop, db):
+    """A folder whose last part is missing is made by the run; deeper ones are not, and check says so first."""
+    tree = dict(shop.tree)
+    shop.tree = dict(tree, state_directory=f"{shop.folder}/new")
+    shop.write_config()
+    done = command("check", "-c", shop.config)
+    assert done.returncode == 0 and "will be made by the first run" in done.stdout, done
+    shop.start()
+    shop.wait_streaming(db)
+    assert shop.terminate() == 0
+    shop.tree = dict(tree, state_directory=f"{shop.folder}/no/such")
+    shop.write_config()
+    done = command("check", "-c", shop.config)
+    assert done.returncode == 73 and "install -d" in done.stdout, done
+    done = command("run", "-c", shop.config)
+    assert done.returncode == 73 and "make the folder" in done.stderr, done
+    shop.tree = dict(tree, http={"listen": f"unix:{shop.folder}/no/such/s"})
+    shop.write_config()
+    done = command("check", "-c", shop.config)
+    assert done.returncode == 0 and "the folder of the socket" in done.stdout, done
+    assert command("run", "-c", shop.config).returncode == 73
+
+
+@pytest.mark.subset
+def test_an_unknown_command_is_named_with_its_neighbour():
+    done = command("stauts")
+    assert done.returncode == 64 and "did you mean status?" in done.stderr.splitlines()[-1], done
+    assert command("help", "tail").stdout == command("tail", "--help").stdout

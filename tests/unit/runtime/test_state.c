@@ -123,7 +123,10 @@ static void write_file(const char *text)
     out = fopen(name, "w");
     assert_non_null(out);
     (void)fputs(text, out);
+    if (*text)
+        (void)fputs("...\n", out);
     (void)fclose(out);
+    assert_int_equal(chmod(name, 0640), 0);
 }
 
 static void refuses_anything_unexpected(void **state)
@@ -146,7 +149,19 @@ static void refuses_anything_unexpected(void **state)
         {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
          "sinks: [{name: a, lsn: 0/1, seq: 1z}]\n",
          "not a number"},
-        {"version: [", ":"},
+        {"version: [\n", ":"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\nsinks:\n", "missing"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
+         "sinks: [{name: a, seq: 1}]\n",
+         "lsn"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: [{name: a, value: b, x: y}]\n"
+         "sinks: []\n",
+         "unexpected x"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
+         "sinks: [{name: a, extra: 1}]\n",
+         "unexpected extra"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: [x]\nsinks: []\n",
+         "mapping"},
     };
     static struct journal_entry loaded;
 
@@ -162,6 +177,71 @@ static void refuses_anything_unexpected(void **state)
     }
 }
 
+static size_t read_file(char *text, size_t size)
+{
+    char name[200];
+    FILE *in;
+    size_t length;
+
+    (void)snprintf(name, sizeof name, "%s/shop.state", path);
+    in = fopen(name, "r");
+    assert_non_null(in);
+    length = fread(text, 1, size - 1, in);
+    (void)fclose(in);
+    text[length] = '\0';
+    return length;
+}
+
+static void refuses_a_file_that_was_cut_off_anywhere(void **state)
+{
+    static struct journal_entry loaded;
+    char whole[4096], name[200];
+    size_t length;
+
+    (void)state;
+    (void)snprintf(name, sizeof name, "%s/shop.state", path);
+    assert_true(state_open(&directory, path, &error));
+    assert_true(state_save(&directory, "shop", sample(), &error));
+    length = read_file(whole, sizeof whole);
+    for (size_t i = 0; i < length; i++) {
+        assert_int_equal(truncate(name, (off_t)(length - 1 - i)), 0);
+        assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+        assert_int_equal(error.exit_code, 78);
+    }
+}
+
+static void refuses_a_file_that_others_may_have_written(void **state)
+{
+    static struct journal_entry loaded;
+    char name[200];
+
+    (void)state;
+    (void)snprintf(name, sizeof name, "%s/shop.state", path);
+    assert_true(state_open(&directory, path, &error));
+    assert_true(state_save(&directory, "shop", sample(), &error));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(chmod(name, i ? 0642 : 0660), 0);
+        assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+        assert_int_equal(error.exit_code, 78);
+        assert_non_null(strstr(error.text, "chmod go-w"));
+    }
+    assert_int_equal(chmod(name, 0640), 0);
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_OK);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(name, 65534, 65534), 0);
+        assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+        assert_non_null(strstr(error.text, "chown"));
+    }
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(symlink("/dev/null", name), 0);
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+    assert_int_equal(error.exit_code, 78);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(mkdir(name, 0750), 0);
+    assert_int_equal(state_load(&directory, "shop", &loaded, &error), LEAT_ECONFIG);
+    assert_int_equal(error.exit_code, 78);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +250,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(directory_that_others_may_write_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_anything_unexpected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_a_file_that_was_cut_off_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_a_file_that_others_may_have_written, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
