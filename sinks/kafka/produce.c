@@ -291,8 +291,13 @@ static void refuse(leat_sink *sink, const rd_kafka_message_t *message)
 {
     const char *topic = rd_kafka_topic_name(message->rkt);
     if (sink->window.flying == 1) {
-        sink_fail(sink, LEAT_EREJECT, "topic %s takes no such record of %zu bytes: %s", topic,
-                  message->len + message->key_len, rd_kafka_err2str(message->err));
+        bool keyless = message->err == RD_KAFKA_RESP_ERR_INVALID_RECORD && message->key_len == 0;
+        sink_fail(sink, LEAT_EREJECT, "topic %s takes no such record of %zu bytes: %s%s", topic,
+                  message->len + message->key_len, rd_kafka_err2str(message->err),
+                  keyless
+                      ? "; a compacted topic takes none without a key: give truncates, messages "
+                        "and tables without a primary key a topic of their own by routes"
+                      : "");
         return;
     }
     sink->careful = true;

@@ -177,6 +177,7 @@ bool message_header(const rd_kafka_message_t *message, const char *name, leat_by
 }
 
 struct judging {
+    const struct kafka_options *options;
     const char *name_space;
     struct topic *topic;
 };
@@ -190,6 +191,10 @@ static enum tail_verdict judge(void *context, const rd_kafka_message_t *message)
     if (!message_header(message, KAFKA_ID_HEADER, &header) ||
         !message_id_parse(header.ptr, header.len, judging->name_space, &id))
         return TAIL_OTHER;
+    leat_bytes key = {message->key, message->key_len};
+    if (key.len && topic_partition(judging->options->partitioner, key, topic->partitions) !=
+                       message->partition)
+        topic->moved = true;
     if (leat_identity_compare(id.identity, topic->floor) < 0)
         return TAIL_ENOUGH;
     return held_add(&topic->held, id) ? TAIL_NEWER : TAIL_NO_MEMORY;
@@ -210,6 +215,15 @@ static leat_status become_ready(struct topics *topics, struct topic *topic, leat
     if (rd_kafka_metadata(topics->producer, 0, topic->handle, &metadata, 1000) == 0)
         rd_kafka_metadata_destroy(metadata);
     topic->state = TOPIC_READY;
+    if (topic->moved) {
+        leat_field fields[] = {LEAT_F_STR("topic", topic->name),
+                               LEAT_F_INT("partitions", topic->partitions)};
+        topics->host->log(
+            topics->host, LEAT_LOG_WARN,
+            "keys go to other partitions than before: from here on the order of a key "
+            "begins anew, so consumers should finish what lies there first",
+            fields, 2);
+    }
     if (topic->held.count) {
         leat_field fields[] = {LEAT_F_STR("topic", topic->name),
                                LEAT_F_UINT("held", topic->held.count),
@@ -276,7 +290,7 @@ static leat_status await_created(struct topics *topics, struct topic *topic, int
 static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t wait_ms,
                              leat_error *error)
 {
-    struct judging judging = {topics->name_space, topic};
+    struct judging judging = {topics->options, topics->name_space, topic};
     topics->tail.context = &judging;
     int64_t now_ns = topics->host->now_ns(topics->host);
     leat_status status = tail_step(&topics->tail, wait_ms, now_ns, error);
@@ -325,6 +339,7 @@ void topic_give_up(struct topics *topics, struct topic *topic)
 {
     tail_close(&topics->tail);
     held_clear(&topic->held);
+    topic->moved = false;
     topic->state = TOPIC_NEW;
 }
 

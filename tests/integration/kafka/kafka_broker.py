@@ -132,6 +132,16 @@ auto.create.topics.enable=true
                               timeout=60, check=False)
         if done.returncode:
             raise RuntimeError(f"kafka_admin {words}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def setting(self, topic, name):
+        return self.administer("setting", topic, name)
+
+    def allow(self, topic, user):
+        self.administer("allow", topic, user)
+
+    def deny(self, topic, user):
+        self.administer("deny", topic, user)
 
     def topics(self):
         out = subprocess.run(["kcat", "-L", "-b", self.inner_address], capture_output=True, text=True,

@@ -5,6 +5,8 @@
  *     kafka_admin BROKERS create TOPIC PARTITIONS REPLICAS [NAME=VALUE]...
  *     kafka_admin BROKERS grow TOPIC PARTITIONS
  *     kafka_admin BROKERS delete TOPIC
+ *     kafka_admin BROKERS setting TOPIC NAME        prints the value
+ *     kafka_admin BROKERS allow|deny TOPIC USER     an ACL for all operations, or its removal
  */
 #include <librdkafka/rdkafka.h>
 
@@ -51,13 +53,57 @@ static int grow(rd_kafka_t *rk, rd_kafka_queue_t *queue, char **words)
     return 0;
 }
 
-static int answer(rd_kafka_queue_t *queue)
+static void ask_setting(rd_kafka_t *rk, rd_kafka_queue_t *queue, char **words)
 {
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+    rd_kafka_ConfigResource_t *topic =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, words[0]);
+    rd_kafka_DescribeConfigs(rk, &topic, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(topic);
+}
+
+static int print_setting(const rd_kafka_event_t *event, const char *name)
+{
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **all = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event), &count);
+    if (count != 1)
+        return fail(name, "no such topic");
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(all[0], &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
+            return puts(rd_kafka_ConfigEntry_value(entries[i])) < 0;
+    return fail(name, "no such setting");
+}
+
+static int ask_acl(rd_kafka_t *rk, rd_kafka_queue_t *queue, int allow, char **words)
+{
+    char text[256], user[128];
+    snprintf(user, sizeof user, "User:%s", words[1]);
+    if (allow) {
+        rd_kafka_AclBinding_t *acl = rd_kafka_AclBinding_new(
+            RD_KAFKA_RESOURCE_TOPIC, words[0], RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
+            RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+        if (!acl)
+            return fail("allow", text);
+        rd_kafka_CreateAcls(rk, &acl, 1, NULL, queue);
+        rd_kafka_AclBinding_destroy(acl);
+        return 0;
+    }
+    rd_kafka_AclBindingFilter_t *filter = rd_kafka_AclBindingFilter_new(
+        RD_KAFKA_RESOURCE_TOPIC, words[0], RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
+        RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+    if (!filter)
+        return fail("deny", text);
+    rd_kafka_DeleteAcls(rk, &filter, 1, NULL, queue);
+    rd_kafka_AclBinding_destroy(filter);
+    return 0;
+}
+
+/* Of what has results topic by topic. */
+static int topic_result(const rd_kafka_event_t *event)
+{
     const rd_kafka_topic_result_t **all = NULL;
     size_t count = 0;
-    if (!event || rd_kafka_event_error(event))
-        return fail("answer", event ? rd_kafka_event_error_string(event) : NULL);
     if (rd_kafka_event_CreateTopics_result(event))
         all =
             rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
@@ -67,10 +113,41 @@ static int answer(rd_kafka_queue_t *queue)
     else if (rd_kafka_event_DeleteTopics_result(event))
         all =
             rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
-    int status = count == 1 ? 0 : fail("answer", "of another kind");
-    if (!status && rd_kafka_topic_result_error(all[0]))
-        status =
-            fail(rd_kafka_topic_result_name(all[0]), rd_kafka_topic_result_error_string(all[0]));
+    if (count != 1)
+        return fail("answer", "of another kind");
+    if (rd_kafka_topic_result_error(all[0]))
+        return fail(rd_kafka_topic_result_name(all[0]), rd_kafka_topic_result_error_string(all[0]));
+    return 0;
+}
+
+static int acl_result(const rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    if (rd_kafka_event_CreateAcls_result(event)) {
+        const rd_kafka_acl_result_t **all =
+            rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &count);
+        const rd_kafka_error_t *error = count ? rd_kafka_acl_result_error(all[0]) : NULL;
+        return error ? fail("allow", rd_kafka_error_string(error)) : 0;
+    }
+    const rd_kafka_DeleteAcls_result_response_t **all =
+        rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event), &count);
+    const rd_kafka_error_t *error =
+        count ? rd_kafka_DeleteAcls_result_response_error(all[0]) : NULL;
+    return error ? fail("deny", rd_kafka_error_string(error)) : 0;
+}
+
+static int answer(rd_kafka_queue_t *queue, const char *setting)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+    if (!event || rd_kafka_event_error(event))
+        return fail("answer", event ? rd_kafka_event_error_string(event) : NULL);
+    int status;
+    if (rd_kafka_event_DescribeConfigs_result(event))
+        status = print_setting(event, setting);
+    else if (rd_kafka_event_CreateAcls_result(event) || rd_kafka_event_DeleteAcls_result(event))
+        status = acl_result(event);
+    else
+        status = topic_result(event);
     rd_kafka_event_destroy(event);
     return status;
 }
@@ -96,8 +173,14 @@ int main(int argc, char **argv)
         rd_kafka_DeleteTopic_destroy(topic);
         status = 0;
     }
+    if (strcmp(argv[2], "setting") == 0 && argc == 5) {
+        ask_setting(rk, queue, argv + 3);
+        status = 0;
+    }
+    if ((strcmp(argv[2], "allow") == 0 || strcmp(argv[2], "deny") == 0) && argc == 5)
+        status = ask_acl(rk, queue, argv[2][0] == 'a', argv + 3);
     if (!status)
-        status = answer(queue);
+        status = answer(queue, argv[argc - 1]);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(rk);
     return status;
