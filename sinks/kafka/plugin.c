@@ -26,13 +26,15 @@ static const leat_option options[] = {
                          "How long a start waits for a broker before it is tried anew."),
     LEAT_OPTION_ENUM("compression", O, compression, "lz4", kafka_compressions, 0,
                      "Compression of the batches of records."),
-    LEAT_OPTION_DURATION("linger", O, linger_ms, "0ms", 0, 10000, 0,
-                         "How long a record may wait for others that travel with it."),
+    LEAT_OPTION_DURATION(
+        "linger", O, linger_ms, "0ms", 0, 10000, 0,
+        "How long a record may wait for others that travel with it; 0: only while more come."),
     LEAT_OPTION_SIZE("max_message", O, max_message, "1000000", 1024, 1000000000, 0,
                      "The largest record, with key and headers; the topic's max.message.bytes "
                      "must not be smaller."),
-    LEAT_OPTION_INT("window.records", O, window_records, "4096", 1, 1000000, 0,
-                    "Records on their way to the brokers at one time."),
+    LEAT_OPTION_INT(
+        "window.records", O, window_records, "4096", 1, 1000000, 0,
+        "Records on their way to the brokers at one time; a quarter of it is one request at most."),
     LEAT_OPTION_SIZE("window.size", O, window_size, "4MiB", 1024, 1073741824, 0,
                      "Bytes on their way to the brokers at one time."),
     LEAT_OPTION_ENUM("partitioner", O, partitioner, "murmur2", kafka_partitioners, 0,

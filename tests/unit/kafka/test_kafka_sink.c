@@ -477,6 +477,68 @@ static void a_transaction_leaves_its_position(void **state)
     rig_fini(&rig);
 }
 
+/* ---- pace -------------------------------------------------------------------------------------
+ */
+
+static void no_more_rounds_are_out_than_an_idempotent_producer_may_have(void **state)
+{
+    (void)state;
+    struct pace pace;
+    pace_init(&pace, 40, 1 << 20, 1000000);
+    uint64_t next = 0;
+    while (pace_room(&pace, 0, next, 100)) {
+        pace_count(&pace, 100);
+        next++;
+    }
+    assert_int_equal(next, 40); /* four full rounds */
+    assert_false(pace_room(&pace, 9, next, 100));
+    assert_true(pace_room(&pace, 10, next, 100)); /* the oldest is acknowledged */
+    pace_count(&pace, 100);
+    next++;
+    pace_end(&pace, next); /* flushed: it counts as one */
+    assert_false(pace_room(&pace, 19, next, 100));
+    assert_true(pace_room(&pace, next, next, 100));
+    pace_reset(&pace);
+    assert_false(pace_open(&pace));
+    assert_true(pace_room(&pace, 0, 0, 100));
+}
+
+static void a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message(void **state)
+{
+    (void)state;
+    struct pace pace;
+    pace_init(&pace, 4000, 100000, 1000000);
+    assert_true(pace_room(&pace, 0, 0, 500000));
+    pace_count(&pace, 500000);
+    assert_true(pace_room(&pace, 0, 1, 10)); /* in the next one */
+    assert_int_equal(pace.count, 1);
+    pace_count(&pace, 10);
+    assert_true(pace_room(&pace, 0, 2, 24990));
+    assert_int_equal(pace.count, 1);
+    pace_count(&pace, 24990);
+    assert_true(pace_room(&pace, 0, 3, 1));
+    assert_int_equal(pace.count, 2);
+}
+
+static void nothing_that_can_be_sent_waits_for_an_event(void **state)
+{
+    (void)state;
+    struct rig rig;
+    begin(&rig, "t");
+    rig.options.linger_ms = 0;
+    must_start(&rig);
+    struct fake_batch *batch = rig_batch(&rig, "t", 1, 300);
+    assert_int_equal(kafka_sink_ops.submit(rig.sink, fake_batch_lend(batch)), LEAT_OK);
+    int64_t longest = 0;
+    while (!fake_batch_done(batch).calls) {
+        int64_t began = rig_now_ms();
+        assert_int_equal(kafka_sink_ops.poll(rig.sink, -1, &rig.error), LEAT_OK);
+        longest = rig_now_ms() - began > longest ? rig_now_ms() - began : longest;
+    }
+    assert_in_range(longest, 0, 900); /* a poll that sleeps for nothing takes a second */
+    rig_fini(&rig);
+}
+
 /* ---- configuration ----------------------------------------------------------------------------
  */
 
@@ -591,6 +653,9 @@ int main(void)
         cmocka_unit_test(the_partition_of_a_key_is_that_of_the_java_clients),
         cmocka_unit_test(a_key_that_changes_leaves_a_tombstone_and_goes_on_under_the_new_one),
         cmocka_unit_test(a_transaction_leaves_its_position),
+        cmocka_unit_test(no_more_rounds_are_out_than_an_idempotent_producer_may_have),
+        cmocka_unit_test(a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message),
+        cmocka_unit_test(nothing_that_can_be_sent_waits_for_an_event),
         cmocka_unit_test(properties_that_break_a_promise_are_refused_with_the_reason),
         cmocka_unit_test(a_property_that_is_wrong_is_found_before_the_start),
         cmocka_unit_test(a_start_without_a_broker_says_so),
