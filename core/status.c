@@ -51,6 +51,7 @@ static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
     out->parts = load(&counters->batches);
     out->retries = load(&counters->retries);
     out->rejects = load(&counters->rejects);
+    out->dead_letters = load(&counters->dead_letters);
     out->starts = load(&counters->starts);
     out->skipped = load(&counters->skipped);
     out->waiting_batches = ring_count(&pipeline->channels[index].forward);

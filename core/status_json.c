@@ -146,10 +146,10 @@ static void put_sink(struct text_buffer *out, const struct status_sink *sink, bo
     put_string(out, "waits_for", status_waits_for(sink));
     text_print(out,
                ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"parts\":%" PRIu64
-               ",\"retries\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"starts\":%" PRIu64
-               ",\"skipped\":%" PRIu64 ",\"missed\":%" PRIu64,
-               sink->records, sink->bytes, sink->parts, sink->retries, sink->rejects, sink->starts,
-               sink->skipped, sink->missed);
+               ",\"retries\":%" PRIu64 ",\"rejects\":%" PRIu64 ",\"dead_letters\":%" PRIu64
+               ",\"starts\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"missed\":%" PRIu64,
+               sink->records, sink->bytes, sink->parts, sink->retries, sink->rejects,
+               sink->dead_letters, sink->starts, sink->skipped, sink->missed);
     text_print(out,
                ",\"waiting_batches\":%" PRIu64 ",\"encoded_parts\":%" PRIu64
                ",\"lent_parts\":%" PRIu64 ",\"pool_bytes\":%" PRIu64 ",\"pool_used_bytes\":%" PRIu64
@@ -262,8 +262,10 @@ static void put_log_levels(struct text_buffer *out, const struct status *status)
 static void put_reload(struct text_buffer *out, const struct registry_reload *reload)
 {
     text_print(out, "\"reload\":{\"last\":\"%s\",\"done\":%" PRIu64 ",\"refused\":%" PRIu64 ",",
-               reload->at_us == 0 ? "none" : reload->last_was_good ? "done" : "refused", reload->good,
-               reload->bad);
+               reload->at_us == 0      ? "none"
+               : reload->last_was_good ? "done"
+                                       : "refused",
+               reload->good, reload->bad);
     put_time(out, "time", reload->at_us);
     text_put_string(out, ",");
     put_string(out, "text", reload->text);

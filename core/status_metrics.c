@@ -80,6 +80,8 @@ static const struct family of_sinks[] = {
     {"leat_sink_retries_total", "counter", "Back-offs after a failure.", S(retries), UINT},
     {"leat_sink_rejects_total", "counter", "Records that the sink will never take.", S(rejects),
      UINT},
+    {"leat_sink_dead_letters_total", "counter", "Records that were kept as dead letters.",
+     S(dead_letters), UINT},
     {"leat_sink_starts_total", "counter", "Successful starts of the sink.", S(starts), UINT},
     {"leat_sink_missed_total", "counter", "Changes not given to the sink while it was dropped.",
      S(missed), UINT},

@@ -75,7 +75,7 @@ struct worker_run {
 };
 
 struct worker_counters { /* written by the worker, read by any: relaxed */
-    _Atomic uint64_t records, bytes, batches, retries, rejects, starts, skipped;
+    _Atomic uint64_t records, bytes, batches, retries, rejects, dead_letters, starts, skipped;
     _Atomic uint64_t missed;   /* changes that it was not given while it was dropped */
     _Atomic uint64_t turns;    /* steps: the thread lives */
     _Atomic uint64_t lent, queued; /* parts: the plugin has them; encoded and not lent */

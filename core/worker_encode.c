@@ -77,6 +77,7 @@ bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_
             dead_letter_write(worker->dead_letter, change, route, value,
                               worker->config->format == ENCODE_JSON, why, &error);
         if (status == LEAT_OK) {
+            worker__count(&worker->counters.dead_letters, 1);
             worker->log(&worker->host, LEAT_LOG_ERROR, "record rejected, kept as a dead letter",
                         fields, 2);
             return true;

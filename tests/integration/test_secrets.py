@@ -76,7 +76,7 @@ def test_nothing_that_leat_says_holds_a_secret_or_a_row(form, db, leat, bus, thi
     db.execute(f"INSERT INTO t (id, v) VALUES ('{ROW}-big', repeat('{ROW}', 400000))")  # more than the server takes
     daemon.wait_line(f"{ROW}-big")
     admin = Admin(daemon.folder / "a.sock")
-    wait.until(lambda: admin.metric("leat_sink_rejects_total", "sink=bus") == 1, lambda: f"a dead letter\n{daemon.stderr_tail()}")
+    wait.until(lambda: admin.metric("leat_sink_rejects_total", "sink=bus") == 1 == admin.metric("leat_sink_dead_letters_total", "sink=bus"), lambda: f"a dead letter\n{daemon.stderr_tail()}")
     assert any(ROW.encode() in path.read_bytes() for path in (daemon.folder / "dead").rglob("*") if path.is_file())
     wait.until(lambda: admin.pipeline()["sinks"][2]["last_error"] or re.search("refused", daemon.stderr()), "the dead broker")
     for url in ("/", "/livez", "/readyz", "/status", "/status.txt", "/metrics", "/nothing"):

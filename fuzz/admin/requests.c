@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * admin.c -- fuzzes the admin endpoint's requests: the bytes of one connection, as libmicrohttpd
+ * requests.c -- fuzzes the admin endpoint's requests: the bytes of one connection, as libmicrohttpd
  * reads them, through our handling and back.
  *
  * The first byte says over what it came: 0 a unix socket, 1 TCP on loopback, else TCP.  What is
