@@ -82,6 +82,13 @@ static struct row row_of(int figure)
     return row;
 }
 
+void figures_set(struct figures *figures, enum figure figure, double value)
+{
+    const leat_metrics *metrics = figures->metrics;
+    if (metrics && figures->numbers[figure] >= 0)
+        metrics->set(figures->host, figures->numbers[figure], value);
+}
+
 void figures_init(struct figures *figures, const leat_host *host)
 {
     const leat_metrics *metrics =
@@ -92,14 +99,11 @@ void figures_init(struct figures *figures, const leat_host *host)
         figures->numbers[i] =
             metrics ? metrics->declare(host, row.kind, row.name, row.label, row.value, row.help)
                     : -1;
+        if (row.kind == LEAT_METRIC_COUNTER && (i == FIGURE_LOOKS || i == FIGURE_FAILURES ||
+                                                (i >= FIGURE_ACTED_LOG && i <= FIGURE_HEARTBEATS)))
+            figures_set(figures, (enum figure)i,
+                        0); /* counted here: none yet, and seen to be none */
     }
-}
-
-void figures_set(struct figures *figures, enum figure figure, double value)
-{
-    const leat_metrics *metrics = figures->metrics;
-    if (metrics && figures->numbers[figure] >= 0)
-        metrics->set(figures->host, figures->numbers[figure], value);
 }
 
 void figures_count(struct figures *figures, enum figure figure)

@@ -336,3 +336,24 @@ def test_a_bad_reload(two, page):
     two.admin.post("/reload")
     wait.until(lambda: two.admin.metric("leat_config_reload_success") == 1, "a good reload")
     browser.until("document.getElementById('notice').hidden")
+
+
+def test_a_slot_that_keeps_too_much(db, watched, page, bus):
+    """Nothing is delivered, the server writes on: the guard's levels are seen as they are reached."""
+    db.execute(SCHEMA)
+    server = bus(retry_max="1s")
+    daemon = watched(db.dsn(), sinks=[server.sink()],
+                     source={"guard": {"interval": "200ms", "warn": "2MiB", "critical": "8MiB"}}).start()
+    daemon.wait_streaming(db)
+    browser = page.open(daemon)
+    server.kill()
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    becomes(daemon, "a fall", lambda p: not p["sinks"][0]["up"])
+    for level, megabytes in (("warn", 3), ("critical", 8)):
+        db.execute("SELECT count(pg_logical_emit_message(false, 'x', repeat('x', 1000000))) FROM generate_series(1, %s)", (megabytes,))
+        wait.until(lambda number=("ok", "warn", "critical").index(level): daemon.admin.metric("leat_source_slot_level") == number,
+                   lambda: f"the level {level}: {daemon.admin.metric('leat_source_slot_retained_bytes')}")
+        browser.until(f"document.body.innerText.includes('{level}')")
+    assert daemon.admin.metric("leat_source_slot_retained_bytes") > 8 << 20
+    assert daemon.admin.metric("leat_source_lag_bytes") > 8 << 20, "what the server has counts, not only what came"
+    assert daemon.admin.metric("leat_source_slot_condition", "condition=fine") == 1
