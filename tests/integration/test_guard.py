@@ -263,3 +263,43 @@ def test_an_idle_database_beside_a_busy_one_keeps_no_wal(own_cluster, leat):
             wait.until(lambda: db.caught_up("leat", end), f"the slot to follow with heartbeat {heartbeat}")
         assert daemon.lines() == []
         assert daemon.terminate() == 0
+
+
+# ---- a sink that is dropped -------------------------------------------------------------------------------------------
+
+
+def test_the_sink_that_holds_the_slot_back_is_dropped_and_the_others_go_on(own_cluster, leat, bus, scratch):
+    db = database(own_cluster())
+    out = scratch / "out"
+    daemon = daemon_for(leat, db, bus.sink(), {"name": "archive", "plugin": "file", "directory": str(out)}, source={
+        "release_after": "0s", "guard": {"interval": "200ms", "warn": "2MiB", "critical": "6MiB", "action": "drop_sink"}})
+    db.execute("INSERT INTO t VALUES (1, 'both')")
+    wait.until(lambda: len(bus.lines()) == 1, "the first record in both")
+    bus.pause()
+    db.execute("INSERT INTO t VALUES (2, 'held back')")
+    write_wal(db, 10)
+    daemon.wait_log(r"dropped the sink that held the slot back.*sink=bus")
+    db.execute("INSERT INTO t VALUES (3, 'for the other')")
+    end = db.lsn()
+    wait.until(lambda: db.caught_up("leat", end), lambda: f"the slot to move\n{daemon.stderr_tail()}")
+    assert [int(record.key["id"]) for record in daemon.records(out)] == [1, 2, 3]
+    assert figure(daemon, "guard_actions_total", action="drop_sink") == 1
+    # The last one is never dropped, however bad it gets.
+    assert daemon.stderr().count("dropped the sink that held") == 1
+    bus.resume()
+    assert daemon.terminate() == 0
+
+
+def test_the_last_sink_is_never_dropped(own_cluster, leat, bus):
+    db = database(own_cluster())
+    daemon = daemon_for(leat, db, bus.sink(), source={
+        "release_after": "0s", "guard": {"interval": "200ms", "warn": "2MiB", "critical": "6MiB", "action": "drop_sink"}})
+    bus.pause()
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    write_wal(db, 10)
+    daemon.wait_log(r"is the last one, and is not dropped")
+    bus.resume()
+    daemon.wait_log("the slot is well again")
+    assert len(bus.lines()) == 1
+    assert daemon.stderr().count("is the last one") == 1
+    assert daemon.terminate() == 0
