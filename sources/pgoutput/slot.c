@@ -204,7 +204,7 @@ static void describe_gap(const struct pgoutput_options *options, const struct sl
                     "lies between is not sent any more: " SLOT_GAP
                     "copy the tables anew, or set accept_gap: %s to go on with the gap",
                     options->slot,
-                    slot->restart_lsn && slot->restart_lsn <= position
+                    slot->restart_lsn && slot->restart_lsn < position
                         ? "advanced by someone else"
                         : "recreated or advanced by someone else",
                     theirs, wal_print(position, ours), theirs);
