@@ -19,7 +19,7 @@
 struct guard_view {
     bool streaming; /* the stream stands                                               */
     bool released;  /* it was given up because the sinks stand still; the slot is ours */
-    int64_t own_pid;
+    int64_t own_pid;      /* of our walsender, which may end later than our connection */
     uint64_t durable_lsn; /* up to here we have told the server, or could */
     int64_t
         commit_us; /* of the newest transaction received, where some of it is not durable; or 0 */

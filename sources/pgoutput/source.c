@@ -747,7 +747,7 @@ static leat_status look_after_slot(leat_source *source, leat_error *error)
     const struct guard_view view = {
         .streaming = source->state == SOURCE_STREAMING,
         .released = source->state == SOURCE_RELEASED,
-        .own_pid = source->state == SOURCE_STREAMING ? source->own_pid : 0,
+        .own_pid = source->own_pid,
         .durable_lsn = source->durable.lsn,
         .commit_us = stream->begin_lsn >= source->durable.lsn ? stream->begin_us : 0,
         .database = source->facts.database,

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from leat_harness import endpoint, nats, places, wait
+from leat_harness import endpoint, nats, places, versions, wait
 
 NARROW = "wal_keep_size = 0\nmax_wal_size = 64MB\nmin_wal_size = 32MB\ncheckpoint_timeout = 1h\n"
 
@@ -72,6 +72,18 @@ def test_an_idle_slot_is_seen_to_be_well(db, leat):
     assert figure(daemon, "wal_directory_bytes") is None
     assert "cannot look" not in daemon.stderr()
     # No connection stays between two looks.
+    assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize("major", versions.OTHERS)
+def test_every_version_tells_what_the_guard_asks(major, own_cluster, leat):
+    db = database(own_cluster(major))
+    daemon = daemon_for(leat, db, source={"heartbeat": "100ms"})
+    wait.until(lambda: (figure(daemon, "guard_looks_total") or 0) >= 2 and figure(daemon, "heartbeats_total"), "two looks")
+    assert figure(daemon, "slot_condition", condition="fine") == 1
+    db.execute("INSERT INTO t VALUES (1, 'x')")
+    assert len(daemon.fence(db)) == 1
+    assert "cannot look" not in daemon.stderr()
     assert daemon.terminate() == 0
 
 
