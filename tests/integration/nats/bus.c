@@ -248,20 +248,41 @@ static char *copy_header(natsMsg *message, const char *name)
     return natsMsgHeader_Get(message, name, &value) == NATS_OK ? strdup(value) : NULL;
 }
 
+/* "$JS.ACK.<stream>.<consumer>.<times>.<sequence>.<number>.<time>.<left>" of what a consumer is
+ * given: the sequence, and how many are left. */
+static uint64_t delivered(const natsMsg *message, uint64_t *left)
+{
+    unsigned long long sequence = 0, pending = 0;
+    if (sscanf(natsMsg_GetReply(message), "$JS.ACK.%*[^.].%*[^.].%*u.%llu.%*u.%*u.%llu", &sequence,
+               &pending) != 2)
+        fail("a reply subject of a consumer");
+    *left = pending;
+    return sequence;
+}
+
 struct bus_messages bus_read(struct bus *bus, const char *stream)
 {
     struct bus_messages all = {0};
-    jsCtx *js = NULL;
-    uint64_t last = bus_last_sequence(bus, stream);
-    if (natsConnection_JetStream(&js, reader(bus), NULL) != NATS_OK)
-        fail("jetstream");
+    natsSubscription *sub = NULL;
+    char verb[100], body[300];
+    uint64_t last = bus_last_sequence(bus, stream), left = 1;
     all.items = calloc(last ? last : 1, sizeof *all.items);
-    for (uint64_t sequence = 1; sequence <= last; sequence++) {
-        natsMsg *message = NULL;
-        if (js_GetMsg(&message, js, stream, sequence, NULL, NULL) != NATS_OK)
-            continue;
+    if (!last)
+        return all;
+    if (natsConnection_SubscribeSync(&sub, reader(bus), "bus.read") != NATS_OK ||
+        natsSubscription_SetPendingLimits(sub, -1, -1) != NATS_OK)
+        fail("subscribe");
+    snprintf(verb, sizeof verb, "CONSUMER.DURABLE.CREATE.%s.bus", stream);
+    snprintf(body, sizeof body,
+             "{\"stream_name\":\"%s\",\"config\":{\"durable_name\":\"bus\",\"deliver_subject\":"
+             "\"bus.read\",\"ack_policy\":\"none\",\"deliver_policy\":\"all\","
+             "\"replay_policy\":\"instant\"}}",
+             stream);
+    free(bus_api(bus, verb, body));
+    natsMsg *message = NULL;
+    while (left && natsSubscription_NextMsg(&message, sub, 3000) == NATS_OK) {
         struct bus_message *m = &all.items[all.count++];
-        m->sequence = sequence;
+        m->sequence = delivered(message, &left);
         m->subject = strdup(natsMsg_GetSubject(message));
         m->data = strndup(natsMsg_GetData(message), (size_t)natsMsg_GetDataLength(message));
         m->id = copy_header(message, "Nats-Msg-Id");
@@ -270,7 +291,9 @@ struct bus_messages bus_read(struct bus *bus, const char *stream)
         m->headers = copy_header(message, "leat-part");
         natsMsg_Destroy(message);
     }
-    jsCtx_Destroy(js);
+    natsSubscription_Destroy(sub);
+    snprintf(verb, sizeof verb, "CONSUMER.DELETE.%s.bus", stream);
+    free(bus_api(bus, verb, NULL));
     return all;
 }
 

@@ -15,7 +15,7 @@ struct stage {
 
 static const char *program; /* NULL: there is no such server here */
 
-static int begin(void **state)
+static inline int begin(void **state)
 {
     struct stage *stage = calloc(1, sizeof *stage);
     *state = stage;
