@@ -341,7 +341,7 @@ static bool run(struct worker *worker)
     if (worker__take_results(worker))
         any = true;
     worker__leave(worker);
-    return any;
+    return any || worker->state != WORKER_RUNNING; /* down or failed: there is a next thing to do */
 }
 
 /* What the state allows now; returns how long the thread may then wait. */

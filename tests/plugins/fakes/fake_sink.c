@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE, FORGET };
+enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE, FORGET, DROP };
 static const char *const modes[] = {"ok",    "slow",  "fail",   "down",   "out_of_order", "twice",
-                                    "never", "reject", "refuse", "forget", NULL};
+                                    "never", "reject", "refuse", "forget", "drop", NULL};
 
 struct options {
     const char *log;
@@ -117,6 +117,9 @@ static void answer(leat_sink *sink)
         sink->down = true;
         sink->done++;
         sink->host->wake(sink->host);
+    } else if (sink->options->mode == DROP && misbehaves(sink)) {
+        give_back(sink, 0, LEAT_OK, 0); /* then it is down, and wakes nobody: the next poll says so */
+        sink->down = true;
     } else if (sink->options->mode == OUT_OF_ORDER) {
         give_back(sink, sink->count - 1, LEAT_OK, 0);
     } else {

@@ -116,6 +116,16 @@ def case_down():
     has(simple("down", every=9), "sink is down, will be tried again")
 
 
+def case_down_at_rest():
+    """Down when the source has published all it has: the next try comes after its pause, not when something wakes the worker."""
+    begun = time.monotonic()
+    run(config([pipeline(src=source(transactions=100, burst=100),
+                         sinks=[sink(mode="drop", every=2, lent=1, delay_us=50000, retry_max="200ms")])]))
+    check(got(), expected(100))
+    if time.monotonic() - begun > 30:
+        sys.exit(f"it took {time.monotonic() - begun:.0f} s")
+
+
 def case_out_of_order():
     simple("out_of_order", ordered=False, holds=False)
 
