@@ -103,6 +103,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """A client that goes away is nothing to be told of."""
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
@@ -113,7 +118,7 @@ def main():
     parser.add_argument("--trouble", type=int)
     Handler.options = parser.parse_args()
     Handler.log = Log(Handler.options.file)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", Handler.options.port), Handler)
+    server = Server(("127.0.0.1", Handler.options.port), Handler)
     if Handler.options.cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(Handler.options.cert)
