@@ -86,7 +86,10 @@ static void host_begin(const leat_host *handle, const leat_origin *origin)
 
 static bool pressed(struct source_host *host)
 {
-    return host->pressure && ++host->calls % host->pressure == 0;
+    bool now = host->pressure && ++host->calls % host->pressure == 0;
+    if (now) /* as when memory comes back: the next wait is a short one */
+        source_host_wake(host);
+    return now;
 }
 
 static leat_status host_batch_open(const leat_host *handle, leat_writer **out)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUIET_MS = 700, ENOUGH = 2000 };
+enum { QUIET_MS = 400, ENOUGH = 2000 };
 
 static struct source_host hosts[2];
 
