@@ -98,3 +98,21 @@ double plugin_metrics_value(const struct plugin_metric_copy *metrics, uint32_t c
             return metrics[i].value;
     return 0;
 }
+
+double plugin_metrics_current(struct plugin_metrics *metrics, const char *name)
+{
+    uint32_t count = atomic_load_explicit(&metrics->count, memory_order_acquire);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct plugin_metric *item = &metrics->items[i];
+        uint64_t bits;
+        double value;
+        if (item->label || strcmp(item->name, name) != 0 ||
+            !atomic_load_explicit(&item->set, memory_order_acquire))
+            continue;
+        bits = atomic_load_explicit(&item->bits, memory_order_relaxed);
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    return 0;
+}

@@ -49,4 +49,7 @@ uint32_t plugin_metrics_read(struct plugin_metrics *metrics, struct plugin_metri
 double plugin_metrics_value(const struct plugin_metric_copy *metrics, uint32_t count,
                             const char *name);
 
+/* [any] The same, of the instance itself. */
+double plugin_metrics_current(struct plugin_metrics *metrics, const char *name);
+
 #endif

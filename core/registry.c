@@ -95,6 +95,19 @@ static uint64_t load(_Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* What the source says of its origin is as old as its last look: it is kept as a position, which
+ * what is confirmed since then passes. */
+static void look_at_origin(struct registry_rate *rate, struct pipeline *pipeline)
+{
+    double looks = plugin_metrics_current(&pipeline->source.metrics, "guard_looks_total");
+    double lag_bytes = plugin_metrics_current(&pipeline->source.metrics, "slot_lag_bytes");
+
+    if (!(looks > rate->looks) || !(lag_bytes >= 0 && lag_bytes < 1e18))
+        return;
+    rate->looks = looks;
+    rate->origin_end = load(&pipeline->journal.recorded) + (uint64_t)lag_bytes;
+}
+
 /* Does anything move while something waits? */
 static void watch(struct registry_rate *rate, struct pipeline *pipeline, int64_t now_ns)
 {
@@ -132,6 +145,7 @@ void registry_tick(struct registry *registry)
     for (size_t i = 0; i < registry->config->pipeline_count; i++)
         if (registry->pipelines[i]) {
             watch(&registry->rates[i], registry->pipelines[i], now_ns);
+            look_at_origin(&registry->rates[i], registry->pipelines[i]);
             sample(&registry->rates[i], registry->pipelines[i], now_ns);
         }
     (void)pthread_mutex_unlock(&registry->lock);

@@ -18,8 +18,10 @@ struct registry_rate { /* under lock: changes a second, over the last second or 
     int64_t at_ns;
     uint64_t changes;
     double changes_per_second;
-    uint64_t progress; /* the sum of all positions and counts that only grow */
-    int64_t moved_ns;  /* when it last grew, or nothing was waiting */
+    uint64_t progress;   /* the sum of all positions and counts that only grow */
+    int64_t moved_ns;    /* when it last grew, or nothing was waiting */
+    double looks;        /* how often the source had looked at its origin */
+    uint64_t origin_end; /* where the origin's stream ended at the last look; 0: not known */
 };
 
 struct registry_reload { /* of the configuration, since the start */
@@ -38,9 +40,9 @@ struct registry {
     struct pipeline *pipelines[CONFIG_PIPELINES_MAX];
     struct registry_rate rates[CONFIG_PIPELINES_MAX]; /* under lock */
     struct registry_reload reload;                    /* under lock */
-    bool began;                  /* under lock: every pipeline has been started */
-    int64_t started_us;          /* since 1970-01-01 UTC */
-    _Atomic int64_t alive_ns;    /* when the control thread last went round */
+    bool began;               /* under lock: every pipeline has been started */
+    int64_t started_us;       /* since 1970-01-01 UTC */
+    _Atomic int64_t alive_ns; /* when the control thread last went round */
     atomic_bool stopping;
     struct order *orders; /* under lock: given by the endpoint, not taken yet, oldest first */
     bool closed;          /* under lock: no more orders are taken */

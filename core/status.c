@@ -111,15 +111,16 @@ static void take_source(struct pipeline *pipeline, int64_t now_us, struct status
 }
 
 /* What the source knows of its origin counts for more than what has come from there. */
-static void take_lag(struct status_pipeline *out)
+static void take_lag(const struct registry_rate *rate, struct status_pipeline *out)
 {
-    double bytes = plugin_metrics_value(out->metrics, out->metric_count, "slot_lag_bytes");
     double seconds = plugin_metrics_value(out->metrics, out->metric_count, "slot_lag_seconds");
 
     out->lag_bytes = out->unconfirmed_bytes;
     out->lag_ms = out->oldest_commit_ms;
-    if (bytes > (double)out->lag_bytes && bytes < 1e18)
-        out->lag_bytes = (uint64_t)bytes;
+    if (rate->origin_end <= out->recorded)
+        return;
+    if (rate->origin_end - out->recorded > out->lag_bytes)
+        out->lag_bytes = rate->origin_end - out->recorded;
     if (seconds * 1000 > (double)out->lag_ms && seconds < 1e12)
         out->lag_ms = (int64_t)(seconds * 1000);
 }
@@ -152,7 +153,7 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     if (registry->rates[index].moved_ns > 0)
         out->stuck_ms = (now_ns - registry->rates[index].moved_ns) / 1000000;
     take_source(pipeline, now_us, out);
-    take_lag(out);
+    take_lag(&registry->rates[index], out);
     out->table_count =
         tally_read(&pipeline->source.tally, tables, (uint32_t)registry->config->metrics_tables);
     out->tables = tables;
