@@ -95,9 +95,6 @@ void status_table(const struct status *status, struct text_buffer *out);
 
 const char *status_compiler(void); /* what built this program; static */
 
-/* True when the core has a metric of this name. */
-bool status_metrics_has(const char *name);
-
 /* True, with "ok"; or false with a line for each reason. */
 bool status_ready(const struct status *status, struct text_buffer *out);
 

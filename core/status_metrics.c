@@ -10,9 +10,10 @@
 #include "status.h"
 
 #include "encode.h"
+#include "metric_text.h"
+#include "status_internal.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,119 +121,32 @@ static const struct family of_sinks[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* ---- lines ---------------------------------------------------------------------------------- */
-
-/* The inside of the braces: pipeline="p" and maybe sink="s".  Names of the configuration are of
- * a-z, 0-9, _ and -: nothing to escape. */
-struct labels {
-    char text[192];
-    size_t length;
-};
-
-static struct labels labels_of(const char *pipeline, const char *sink)
-{
-    struct labels labels;
-    int length = sink ? snprintf(labels.text, sizeof labels.text, "pipeline=\"%s\",sink=\"%s\"",
-                                 pipeline, sink)
-                      : snprintf(labels.text, sizeof labels.text, "pipeline=\"%s\"", pipeline);
-
-    labels.length = length > 0 && (size_t)length < sizeof labels.text ? (size_t)length : 0;
-    return labels;
-}
-
-static void put_uint(struct text_buffer *out, uint64_t value)
-{
-    char digits[24];
-    size_t at = sizeof digits;
-
-    digits[--at] = '\n';
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    text_put(out, digits + at, sizeof digits - at);
-}
-
-static void put_real(struct text_buffer *out, double value)
-{
-    char text[40];
-
-    if (isnan(value))
-        text_put_string(out, "NaN\n");
-    else if (isinf(value))
-        text_put_string(out, value > 0 ? "+Inf\n" : "-Inf\n");
-    else
-        text_put(out, text, (size_t)snprintf(text, sizeof text, "%.12g\n", value));
-}
-
-/* NAME SUFFIX {LABELS MORE}, and the space before the value. */
-static void put_name(struct text_buffer *out, const char *name, const char *suffix,
-                     const struct labels *labels, const char *more)
-{
-    text_put_string(out, name);
-    text_put_string(out, suffix);
-    text_put(out, "{", 1);
-    text_put(out, labels->text, labels->length);
-    text_put_string(out, more);
-    text_put(out, "} ", 2);
-}
-
-static void put_head(struct text_buffer *out, const char *name, const char *type, const char *help)
-{
-    text_print(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static const char *bound_label(uint32_t bucket, char *text, size_t size)
-{
-    if (bucket == HISTOGRAM_BOUNDS)
-        return ",le=\"+Inf\"";
-    (void)snprintf(text, size, ",le=\"%g\"", (double)histogram_bounds_us[bucket] / 1e6);
-    return text;
-}
-
-static void put_histogram(struct text_buffer *out, const char *name, const struct labels *labels,
-                          const struct histogram_copy *histogram)
-{
-    uint64_t count = 0;
-    char bound[48];
-
-    for (uint32_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
-        count += histogram->buckets[i];
-        put_name(out, name, "_bucket", labels, bound_label(i, bound, sizeof bound));
-        put_uint(out, count);
-    }
-    put_name(out, name, "_sum", labels, "");
-    put_real(out, (double)histogram->sum_us / 1e6);
-    put_name(out, name, "_count", labels, "");
-    put_uint(out, count);
-}
+/* ---- pipelines and sinks -------------------------------------------------------------------- */
 
 static void put_sample(struct text_buffer *out, const struct family *family,
-                       const struct labels *labels, const void *base)
+                       const struct metric_labels *labels, const void *base)
 {
     const void *at = (const char *)base + family->offset;
 
     if (family->kind == HISTOGRAM) {
-        put_histogram(out, family->name, labels, at);
+        metric_put_histogram(out, family->name, labels, at);
         return;
     }
-    put_name(out, family->name, "", labels, "");
+    metric_put_name(out, family->name, "", labels, "");
     if (family->kind == UINT)
-        put_uint(out, *(const uint64_t *)at);
+        metric_put_uint(out, *(const uint64_t *)at);
     else
-        put_real(out, (double)*(const int64_t *)at / 1000);
+        metric_put_real(out, (double)*(const int64_t *)at / 1000);
 }
-
-/* ---- pipelines and sinks -------------------------------------------------------------------- */
 
 static void put_of_pipelines(const struct status *status, struct text_buffer *out)
 {
     for (size_t f = 0; f < COUNT(of_pipelines); f++) {
         const struct family *family = &of_pipelines[f];
-        put_head(out, family->name, family->type, family->help);
+        metric_put_head(out, family->name, family->type, family->help);
         for (size_t i = 0; i < status->pipeline_count; i++) {
             const struct status_pipeline *pipeline = &status->pipelines[i];
-            struct labels labels = labels_of(pipeline->name, NULL);
+            struct metric_labels labels = metric_labels(pipeline->name, NULL);
             if (pipeline->present)
                 put_sample(out, family, &labels, pipeline);
         }
@@ -243,11 +157,12 @@ static void put_of_sinks(const struct status *status, struct text_buffer *out)
 {
     for (size_t f = 0; f < COUNT(of_sinks); f++) {
         const struct family *family = &of_sinks[f];
-        put_head(out, family->name, family->type, family->help);
+        metric_put_head(out, family->name, family->type, family->help);
         for (size_t i = 0; i < status->pipeline_count; i++) {
             const struct status_pipeline *pipeline = &status->pipelines[i];
             for (size_t s = 0; pipeline->present && s < pipeline->sink_count; s++) {
-                struct labels labels = labels_of(pipeline->name, pipeline->sinks[s].name);
+                struct metric_labels labels =
+                    metric_labels(pipeline->name, pipeline->sinks[s].name);
                 put_sample(out, family, &labels, &pipeline->sinks[s]);
             }
         }
@@ -259,43 +174,45 @@ static void put_states(const struct status *status, struct text_buffer *out)
 {
     char more[64];
 
-    put_head(out, "leat_pipeline_ready", "gauge", "1 while nothing of it keeps /readyz from ok.");
+    metric_put_head(out, "leat_pipeline_ready", "gauge",
+                    "1 while nothing of it keeps /readyz from ok.");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct labels labels = labels_of(pipeline->name, NULL);
+        struct metric_labels labels = metric_labels(pipeline->name, NULL);
         struct text_buffer why = {0};
         status_reasons(pipeline, &why);
-        put_name(out, "leat_pipeline_ready", "", &labels, "");
-        put_uint(out, why.length == 0);
+        metric_put_name(out, "leat_pipeline_ready", "", &labels, "");
+        metric_put_uint(out, why.length == 0);
         free(why.text);
     }
-    put_head(out, "leat_pipeline_state", "gauge", "1 for the state that the pipeline is in.");
+    metric_put_head(out, "leat_pipeline_state", "gauge",
+                    "1 for the state that the pipeline is in.");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct labels labels = labels_of(pipeline->name, NULL);
+        struct metric_labels labels = metric_labels(pipeline->name, NULL);
         (void)snprintf(more, sizeof more, ",state=\"%s\"", status_pipeline_word(pipeline));
-        put_name(out, "leat_pipeline_state", "", &labels, more);
-        put_uint(out, 1);
+        metric_put_name(out, "leat_pipeline_state", "", &labels, more);
+        metric_put_uint(out, 1);
     }
-    put_head(out, "leat_source_state", "gauge", "1 for the state that the source is in.");
+    metric_put_head(out, "leat_source_state", "gauge", "1 for the state that the source is in.");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct labels labels = labels_of(pipeline->name, NULL);
+        struct metric_labels labels = metric_labels(pipeline->name, NULL);
         (void)snprintf(more, sizeof more, ",state=\"%s\"", status_source_word(pipeline->source));
         if (!pipeline->present)
             continue;
-        put_name(out, "leat_source_state", "", &labels, more);
-        put_uint(out, 1);
+        metric_put_name(out, "leat_source_state", "", &labels, more);
+        metric_put_uint(out, 1);
     }
-    put_head(out, "leat_sink_state", "gauge", "1 for the state that the sink is in.");
+    metric_put_head(out, "leat_sink_state", "gauge", "1 for the state that the sink is in.");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
         for (size_t s = 0; pipeline->present && s < pipeline->sink_count; s++) {
-            struct labels labels = labels_of(pipeline->name, pipeline->sinks[s].name);
+            struct metric_labels labels = metric_labels(pipeline->name, pipeline->sinks[s].name);
             (void)snprintf(more, sizeof more, ",state=\"%s\"",
                            status_sink_word(pipeline->sinks[s].state));
-            put_name(out, "leat_sink_state", "", &labels, more);
-            put_uint(out, 1);
+            metric_put_name(out, "leat_sink_state", "", &labels, more);
+            metric_put_uint(out, 1);
         }
     }
 }
@@ -305,14 +222,14 @@ static void put_operations(const struct status *status, struct text_buffer *out)
     static const char name[] = "leat_source_operations_total";
     char more[64];
 
-    put_head(out, name, "counter", "Changes handed over by the source, by operation.");
+    metric_put_head(out, name, "counter", "Changes handed over by the source, by operation.");
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct labels labels = labels_of(pipeline->name, NULL);
+        struct metric_labels labels = metric_labels(pipeline->name, NULL);
         for (uint16_t op = LEAT_INSERT; pipeline->present && op < TALLY_OPERATIONS; op++) {
             (void)snprintf(more, sizeof more, ",op=\"%s\"", encode_op_name(op));
-            put_name(out, name, "", &labels, more);
-            put_uint(out, pipeline->operations[op]);
+            metric_put_name(out, name, "", &labels, more);
+            metric_put_uint(out, pipeline->operations[op]);
         }
     }
 }
@@ -335,24 +252,22 @@ static void put_of_tables(const struct status *status, struct text_buffer *out, 
 {
     char more[2 * 2 * TALLY_NAME + 32];
 
-    put_head(out, name, "counter", help);
+    metric_put_head(out, name, "counter", help);
     for (size_t i = 0; i < status->pipeline_count; i++) {
         const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct labels labels = labels_of(pipeline->name, NULL);
+        struct metric_labels labels = metric_labels(pipeline->name, NULL);
         for (uint32_t t = 0; t < pipeline->table_count; t++) {
             const struct tally_copy *table = &pipeline->tables[t];
             char *at = stpcpy(more, ",schema=\"");
             at = stpcpy(escape(at, table->schema), "\",table=\"");
             (void)stpcpy(escape(at, table->table), "\"");
-            put_name(out, name, "", &labels, more);
-            put_uint(out, *(const uint64_t *)(const void *)((const char *)table + offset));
+            metric_put_name(out, name, "", &labels, more);
+            metric_put_uint(out, *(const uint64_t *)(const void *)((const char *)table + offset));
         }
     }
 }
 
-/* ---- what plugins give ---------------------------------------------------------------------- */
-
-bool status_metrics_has(const char *name)
+bool status__has_metric(const char *name)
 {
     for (size_t i = 0; i < COUNT(of_pipelines); i++)
         if (strcmp(of_pipelines[i].name, name) == 0)
@@ -364,115 +279,22 @@ bool status_metrics_has(const char *name)
            strcmp(name, "leat_source_operations_total") == 0;
 }
 
-/* One instance's figures, with where they come from. */
-struct given {
-    const char *prefix, *pipeline, *sink;
-    const struct plugin_metric_copy *metrics;
-    uint32_t count;
-};
-
-typedef void given_fn(void *context, const struct given *given);
-
-static void each_given(const struct status *status, given_fn *call, void *context)
-{
-    for (size_t i = 0; i < status->pipeline_count; i++) {
-        const struct status_pipeline *pipeline = &status->pipelines[i];
-        struct given source = {"leat_source_", pipeline->name, NULL, pipeline->metrics,
-                               pipeline->metric_count};
-        call(context, &source);
-        for (size_t s = 0; s < pipeline->sink_count; s++) {
-            struct given sink = {"leat_sink_", pipeline->name, pipeline->sinks[s].name,
-                                 pipeline->sinks[s].metrics, pipeline->sinks[s].metric_count};
-            call(context, &sink);
-        }
-    }
-}
-
-/* A family's lines stand together, so each family is looked for in every instance. */
-struct search {
-    struct text_buffer *out;
-    const struct status *status;
-    const struct plugin_metric_copy *family;
-    const char *prefix;
-    bool found_before; /* by the instance that is asked, or an earlier one */
-    const struct given *asker;
-    uint32_t asker_index;
-};
-
-static void find_before(void *context, const struct given *given)
-{
-    struct search *search = context;
-
-    if (strcmp(given->prefix, search->prefix) != 0)
-        return;
-    for (uint32_t i = 0; i < given->count && !search->found_before; i++) {
-        bool later = given->metrics > search->asker->metrics ||
-                     (given->metrics == search->asker->metrics && i >= search->asker_index);
-        search->found_before = !later && strcmp(given->metrics[i].name, search->family->name) == 0;
-    }
-}
-
-static void put_given(void *context, const struct given *given)
-{
-    struct search *search = context;
-    struct labels labels = labels_of(given->pipeline, given->sink);
-    char more[512], name[128];
-
-    if (strcmp(given->prefix, search->prefix) != 0)
-        return;
-    (void)snprintf(name, sizeof name, "%s%s", given->prefix, search->family->name);
-    for (uint32_t i = 0; i < given->count; i++) {
-        const struct plugin_metric_copy *metric = &given->metrics[i];
-        more[0] = '\0';
-        if (strcmp(metric->name, search->family->name) != 0)
-            continue;
-        if (metric->label)
-            (void)snprintf(more, sizeof more, ",%s=\"%s\"", metric->label, metric->label_value);
-        put_name(search->out, name, "", &labels, more);
-        put_real(search->out, metric->value);
-    }
-}
-
-static void put_families(void *context, const struct given *given)
-{
-    struct search *search = context;
-    char name[128];
-
-    for (uint32_t i = 0; i < given->count; i++) {
-        const struct plugin_metric_copy *metric = &given->metrics[i];
-        (void)snprintf(name, sizeof name, "%s%s", given->prefix, metric->name);
-        if (status_metrics_has(name))
-            continue;
-        search->family = metric;
-        search->prefix = given->prefix;
-        search->asker = given;
-        search->asker_index = i;
-        search->found_before = false;
-        each_given(search->status, find_before, search);
-        if (search->found_before)
-            continue;
-        put_head(search->out, name, metric->kind == LEAT_METRIC_COUNTER ? "counter" : "gauge",
-                 metric->help);
-        each_given(search->status, put_given, search);
-    }
-}
-
 /* ---- the process ---------------------------------------------------------------------------- */
 
 static void put_one(struct text_buffer *out, const char *name, const char *type, const char *help,
                     double value)
 {
-    put_head(out, name, type, help);
+    metric_put_head(out, name, type, help);
     text_put_string(out, name);
     text_put(out, " ", 1);
-    put_real(out, value);
+    metric_put_real(out, value);
 }
 
 static void put_of_process(const struct status *status, struct text_buffer *out)
 {
     struct text_buffer why = {0};
 
-    put_head(out, "leat_build_info", "gauge", "1, with the version as a label.");
+    metric_put_head(out, "leat_build_info", "gauge", "1, with the version as a label.");
     text_print(out, "leat_build_info{version=\"%s\",compiler=\"%s\"} 1\n", LEAT_VERSION,
                status_compiler());
     put_one(out, "leat_ready", "gauge", "1 while /readyz says ok.", status_ready(status, &why));
@@ -501,7 +323,7 @@ static void put_of_process(const struct status *status, struct text_buffer *out)
     put_one(out, "process_max_fds", "gauge", "Limit of open file descriptors.",
             (double)status->max_files);
     put_one(out, "process_threads", "gauge", "Threads.", (double)status->threads);
-    put_head(out, "process_start_time_seconds", "gauge", "Start, since 1970-01-01 UTC.");
+    metric_put_head(out, "process_start_time_seconds", "gauge", "Start, since 1970-01-01 UTC.");
     text_print(out, "process_start_time_seconds %.3f\n", (double)status->started_us / 1e6);
 }
 
@@ -516,8 +338,6 @@ const char *status_compiler(void)
 
 void status_metrics(const struct status *status, struct text_buffer *out)
 {
-    struct search search = {.out = out, .status = status};
-
     put_of_process(status, out);
     put_states(status, out);
     put_of_pipelines(status, out);
@@ -527,5 +347,5 @@ void status_metrics(const struct status *status, struct text_buffer *out)
     put_of_tables(status, out, "leat_table_bytes_total", "Bytes received for them, by table.",
                   offsetof(struct tally_copy, bytes));
     put_of_sinks(status, out);
-    each_given(status, put_families, &search);
+    status__given_metrics(status, out);
 }
