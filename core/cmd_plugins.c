@@ -22,6 +22,7 @@ static const char usage[] =
     "  --json         for programs\n"
     "  --plugins DIR  the folder of descriptions, instead of the program's own\n"
     "  --sample       prints a commented configuration with every option\n"
+    "  --schema       prints a JSON Schema of the configuration, for editors\n"
     "  --mdoc NAME    prints the options of a plugin, or of core, pipeline, source, sink or "
     "route,\n"
     "                 for a manual page\n"
@@ -29,15 +30,19 @@ static const char usage[] =
 
 struct request {
     const char *name, *folder, *mdoc;
-    bool json, sample, help;
+    bool json, sample, schema, help;
 };
 
 static bool read_arguments(int argc, char **argv, struct request *request)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},   {"plugins", required_argument, NULL, 'p'},
-        {"sample", no_argument, NULL, 's'}, {"mdoc", required_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},   {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"plugins", required_argument, NULL, 'p'},
+        {"sample", no_argument, NULL, 's'},
+        {"schema", no_argument, NULL, 'S'},
+        {"mdoc", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -50,6 +55,9 @@ static bool read_arguments(int argc, char **argv, struct request *request)
             break;
         case 's':
             request->sample = true;
+            break;
+        case 'S':
+            request->schema = true;
             break;
         case 'm':
             request->mdoc = optarg;
@@ -187,10 +195,11 @@ static int show_plugin(const struct plugins *plugins, const struct request *requ
     return EX_CONFIG;
 }
 
-static int print_all(const struct plugins *plugins)
+static int print_all(const struct plugins *plugins, const struct request *request)
 {
     char why[1024];
-    if (print_sample(stdout, plugins, why, sizeof why))
+    if (request->schema ? print_schema(stdout, plugins, why, sizeof why)
+                        : print_sample(stdout, plugins, why, sizeof why))
         return EX_OK;
     (void)fprintf(stderr, "leat: %s\n", why);
     return EX_CONFIG;
@@ -198,8 +207,8 @@ static int print_all(const struct plugins *plugins)
 
 static int answer(const struct plugins *plugins, const struct request *request)
 {
-    if (request->sample)
-        return print_all(plugins);
+    if (request->sample || request->schema)
+        return print_all(plugins, request);
     const char *name = request->mdoc ? request->mdoc : request->name;
     bool json = request->json && !request->mdoc;
     if (json) {

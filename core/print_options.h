@@ -27,6 +27,9 @@ void print_options_mdoc(FILE *out, const leat_option *rows, size_t count);
  * loaded. */
 bool print_sample(FILE *out, const struct plugins *plugins, char *why, size_t why_size);
 
+/* A JSON Schema of the file, with every plugin described.  False as print_sample's. */
+bool print_schema(FILE *out, const struct plugins *plugins, char *why, size_t why_size);
+
 /* A quoted JSON string; NULL is written as null. */
 void print_json_string(FILE *out, const char *text);
 
