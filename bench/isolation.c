@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolation.c -- what a sink in a process of its own would cost: the prototype behind docs/adr/0010.
+ * isolation.c -- what a sink in a process of its own would cost: the prototype behind docs/adr/0401.
  *
  * usage: isolation [SECONDS]   (ninja isolation_bench)
  *

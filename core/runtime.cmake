@@ -5,6 +5,6 @@ target_sources(leat_core PRIVATE
   worker_change.c guard.c pipeline.c control.c orders.c reload.c config_compare.c state.c state_read.c log.c log_level.c
   log_metrics.c stage.c dead_letter.c tally.c plugin_metrics.c command.c host_services.c)
 
-# What a sink in a process of its own would cost (docs/adr/0010); built only when asked for: ninja isolation_bench
+# What a sink in a process of its own would cost (docs/adr/0401); built only when asked for: ninja isolation_bench
 add_executable(isolation_bench EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/isolation.c")
 target_link_libraries(isolation_bench PRIVATE leat_core)
