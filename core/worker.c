@@ -95,6 +95,16 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
     worker__fail(worker, &error);
 }
 
+/* Is it a record that this worker had from its source, lent or about to be?  What a sink stored
+ * without an answer is newer than anything accepted. */
+static bool was_encoded(struct worker *worker, leat_identity identity)
+{
+    struct slot *slot = worker__slot(worker, worker->tail - 1);
+
+    return worker->head != worker->tail && slot->record_count > 0 &&
+           leat_identity_compare(identity, worker__record(slot, slot->record_count - 1)->identity) <= 0;
+}
+
 /* A sink that was filled from another server: to skip what it "holds" would lose everything. */
 static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
 {
@@ -104,7 +114,8 @@ static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
     char has[32], most[32];
 
     if (newest == 0 || start->last.position <= newest ||
-        (worker->has_accepted && leat_identity_compare(start->last, worker->accepted) <= 0))
+        (worker->has_accepted && leat_identity_compare(start->last, worker->accepted) <= 0) ||
+        was_encoded(worker, start->last))
         return false;
     has[encode_lsn(start->last.position, has)] = '\0';
     most[encode_lsn(newest, most)] = '\0';

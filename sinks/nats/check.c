@@ -88,6 +88,48 @@ static void check_durability(struct findings *f, int64_t hold_option_ms)
     }
 }
 
+/* All the subjects that a route template can give, as one pattern: a token with a name in it can be
+ * any.  False: it does not fit. */
+static bool widen(const char *route, char *dst, size_t size)
+{
+    size_t len = 0, token = 0;
+    bool inside = false, any = false;
+    for (const char *p = route;; p++) {
+        bool end = !*p || (*p == '.' && !inside);
+        if (len + 2 >= size)
+            return false;
+        if (end && any) {
+            len = token;
+            dst[len++] = '*';
+        }
+        if (!*p)
+            break;
+        inside = *p == '{' || (inside && *p != '}');
+        any = !end && (any || inside);
+        dst[len++] = *p;
+        if (end)
+            token = len;
+    }
+    dst[len] = '\0';
+    return true;
+}
+
+static void check_routes(struct findings *f)
+{
+    char pattern[1024];
+    if (!LEAT_HAS(f->check, leat_check, routes) || !f->info->subjects[0])
+        return;
+    for (size_t i = 0; i < f->check->routes.count; i++) {
+        const char *route = f->check->routes.items[i];
+        if (!widen(route, pattern, sizeof pattern) || stream_covers(f->info, pattern))
+            continue;
+        SAY(f, "stream %s does not take all subjects of route %.200s (%.200s)", f->options->stream,
+            route, pattern);
+        report(f, LEAT_FINDING_WARNING, 0,
+               MEND(f, "nats stream edit %s --subjects %.200s", f->options->stream, pattern));
+    }
+}
+
 static void check_stream(struct findings *f, int64_t hold_option_ms)
 {
     leat_error error = {.size = sizeof error};
@@ -126,6 +168,7 @@ static void check_stream(struct findings *f, int64_t hold_option_ms)
             report(f, LEAT_FINDING_WARNING, 0,
                    MEND(f, "nats stream edit %s --subjects %s", name, subject));
         }
+    check_routes(f);
     check_limits(f);
     check_durability(f, hold_option_ms);
 }

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import struct
+import time
 
 import pytest
 
@@ -209,6 +210,75 @@ def test_msgpack_says_the_same_as_json(db, leat, bus, scratch):
             if row.get("b") is not None:
                 row["b"] = bytes.fromhex(row["b"][2:])
     assert [unpack(message.data) for message in stream.messages()] == wanted
+
+
+def test_packed_msgpack_is_one_object_behind_the_other(db, leat, bus):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    stream = bus(mode="packed", format="msgpack", pack={"records": 50, "max_delay": "20ms"})
+    daemon = start(leat, db, stream)
+    db.execute("INSERT INTO t SELECT generate_series(1, 320)")
+    settle(daemon, db)
+    assert daemon.terminate() == 0
+    rows, sizes = [], []
+    for message in stream.messages():
+        rest, count = memoryview(message.data), 0
+        while rest:
+            record, rest = unpack_next(rest)
+            if record["op"] == "insert":
+                rows.append(record)
+            count += 1
+        assert count == int(message.headers.get("leat-count", 1))
+        sizes.append(count)
+    assert [record["after"]["id"] for record in rows] == list(range(1, 321))
+    assert [record["seq"] for record in rows] == list(range(320))
+    assert max(sizes) == 50
+
+
+@pytest.mark.parametrize("which", nats.VERSIONS)
+def test_a_cluster_that_loses_its_leader_loses_and_doubles_nothing(which, db, leat, things):
+    """The daemon runs on; ids are forgotten long before the new leader is there."""
+    try:
+        cluster = nats.Cluster(which)
+    except nats.Unavailable as reason:
+        pytest.skip(str(reason))
+    things.append(cluster)
+    cluster.create_stream("LEAT", ["cdc.>"], duplicate_window=100 * 10 ** 6)
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    sink = {"name": "bus", "plugin": "nats", "url": [server.url for server in cluster.servers], "stream": "LEAT",
+            "route": "cdc.{table}", "ack_timeout": "2s", "retry_max": "500ms"}
+    daemon = start(leat, db, sink)
+    leader = cluster.leader("LEAT")
+    db.execute("INSERT INTO t SELECT generate_series(1, 20000)")
+    next(server for server in cluster.servers if server is not leader).wait_stream("LEAT", 1000)
+    leader.kill()
+    db.execute("INSERT INTO t SELECT generate_series(20001, 22000)")
+    settle(daemon, db, 120)
+    assert daemon.terminate() == 0
+    leader.start().wait_ready()  # a reader's consumer may be placed on any of the three
+    alive = next(server for server in cluster.servers if server is not leader)
+    assert ids(message.data for message in alive.read("LEAT")) == list(range(1, 22001))
+
+
+def test_a_server_that_stands_still_costs_nothing(db, leat, bus):
+    """3 seconds; 30 with LEAT_LONG=1, as a named longer test."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    stream = bus(ack_timeout="1s", create={"subjects": ["cdc.>"], "duplicate_window": "100ms"})
+    daemon = start(leat, db, stream)
+    db.execute("INSERT INTO t SELECT generate_series(1, 3000)")
+    stream.server.wait_stream("LEAT", 100)
+    stream.pause()
+    db.execute("INSERT INTO t SELECT generate_series(3001, 6000)")
+    ends = time.monotonic() + (30 if os.environ.get("LEAT_LONG") else 3)
+    wait.until(lambda: daemon.must_run() or time.monotonic() > ends, "the time to pass", 60)
+    stream.resume()
+    settle(daemon, db, 90)
+    assert daemon.terminate() == 0
+    assert ids(stream.lines()) == list(range(1, 6001))
+
+
+def ids(lines):
+    """Of the inserts among them."""
+    return [record["after"]["id"] for record in map(json.loads, lines) if record["op"] == "insert"]
 
 
 def unpack(data):

@@ -242,6 +242,43 @@ class Server:
         return wait.until(there, f"{messages} messages in {name}")
 
 
+class Cluster:
+    """Three servers with one replicated stream."""
+
+    def __init__(self, which="debian"):
+        ports = [places.free_port() for _ in range(3)]
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+        self.servers = []
+        try:
+            for index, port in enumerate(ports):
+                self.servers.append(Server(which, f'server_name: n{index}\ncluster {{ name: c, listen: '
+                                                  f'"127.0.0.1:{port}", routes: [{routes}] }}'))
+        except BaseException:
+            self.destroy()
+            raise
+
+    def create_stream(self, name, subjects, **config):
+        """Once the three have met."""
+        def made():
+            with contextlib.suppress(OSError, ConnectionError), contextlib.closing(self.servers[0].client(timeout=10)) as client:
+                answer = client.request(f"$JS.API.STREAM.CREATE.{name}", {
+                    "name": name, "subjects": subjects, "storage": "file", "retention": "limits", "num_replicas": 3, **config})
+                return "error" not in answer or "in use" in str(answer["error"])
+        wait.until(made, "a cluster that makes a stream", 60)
+
+    def leader(self, name):
+        """Who leads the stream now."""
+        def found():
+            with contextlib.suppress(OSError, ConnectionError), contextlib.closing(self.servers[0].client(timeout=10)) as client:
+                leader = client.request(f"$JS.API.STREAM.INFO.{name}").get("cluster", {}).get("leader")
+                return self.servers[int(leader[1:])] if leader else None
+        return wait.until(found, f"a leader of {name}", 60)
+
+    def destroy(self):
+        for server in self.servers:
+            server.destroy()
+
+
 class Target:
     """A stream as the end of a pipeline: what a sink needs to know, and what it made of it."""
 

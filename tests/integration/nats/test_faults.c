@@ -374,6 +374,22 @@ static void check_finds_what_is_wrong_with_a_stream(void **state)
     update_stream(bus, "\"max_msgs\":-1");
 }
 
+static void check_names_the_routes_that_the_stream_does_not_take(void **state)
+{
+    NEED_SERVER();
+    const char *routes[] = {"S.{schema}.x-{table}.{key.id}", "S", "T.{table}", "{table}.a"};
+    struct fake_check found;
+    bus_stream(bus, "S", "\"duplicate_window\":1200000000000");
+    fake_check_init(&found);
+    found.check.routes = (leat_strings){routes, 4};
+    rig->ops->check(&rig->options, &found.check);
+    assert_int_equal(found.errors, 0);
+    assert_null(strstr(found.text, "S.*.*.*"));
+    assert_non_null(strstr(found.text, "route S (S) | nats stream edit S --subjects S"));
+    assert_non_null(strstr(found.text, "route T.{table} (T.*)"));
+    assert_non_null(strstr(found.text, "route {table}.a (*.a)"));
+}
+
 static void check_says_that_a_server_is_not_there(void **state)
 {
     NEED_SERVER();
@@ -425,6 +441,7 @@ int main(int argc, char **argv)
         T(a_bad_subject_never_reaches_the_server),
         T(somebody_else_in_a_stream_of_ours_loses_nothing),
         T(check_finds_what_is_wrong_with_a_stream),
+        T(check_names_the_routes_that_the_stream_does_not_take),
         T(check_says_that_a_server_is_not_there),
         T(check_takes_the_server_that_is_there),
     };
