@@ -186,11 +186,13 @@ static void check_role(struct run *run)
  */
 
 /* What earlier runs have recorded.  A daemon that reads from the slot is ahead of that by now. */
-static struct slot_memory recall(const struct run *run)
+static struct slot_memory recall(struct run *run)
 {
     struct slot_memory memory = {0};
-    if (LEAT_HAS(run->check, leat_check, known) && run->check->known)
-        slot_recall(&memory, run->check->known);
+    leat_error error = {.size = sizeof error};
+    if (LEAT_HAS(run->check, leat_check, known) && run->check->known &&
+        slot_recall(&memory, run->check->known, &error))
+        report(run, LEAT_FINDING_ERROR, error.exit_code, NULL, "%s", error.text);
     if (run->facts.slot.active)
         memory.position = 0;
     return memory;

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void slot_recall(struct slot_memory *memory, const leat_source_start *start)
+leat_status slot_recall(struct slot_memory *memory, const leat_source_start *start,
+                        leat_error *error)
 {
     *memory = (struct slot_memory){.position = start->position};
     const struct {
@@ -26,6 +27,15 @@ void slot_recall(struct slot_memory *memory, const leat_source_start *start)
         for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++)
             if (strcmp(start->facts[i].name, wanted[k].name) == 0)
                 (void)snprintf(wanted[k].to, wanted[k].size, "%s", start->facts[i].value);
+    for (size_t k = 0; start->position != 0 && k < sizeof wanted / sizeof *wanted; k++)
+        if (!*wanted[k].to)
+            return fault_set(
+                error, LEAT_ECONFIG, 78,
+                "a position is recorded, but not its %s, by which a gap would be known: "
+                "restore this pipeline's file in state_directory, or remove it to begin "
+                "at the slot's own position",
+                wanted[k].name);
+    return LEAT_OK;
 }
 
 void slot_remember(struct slot_memory *memory, const struct pgoutput_options *options,

@@ -32,8 +32,10 @@ enum slot_verdict {
     SLOT_STREAM  /* from *start */
 };
 
-/* Fills the memory from what the host keeps of earlier runs. */
-void slot_recall(struct slot_memory *memory, const leat_source_start *start);
+/* Fills the memory from what the host keeps of earlier runs.  ECONFIG: a position without the facts
+ * by which a gap would be known. */
+leat_status slot_recall(struct slot_memory *memory, const leat_source_start *start,
+                        leat_error *error);
 
 /* Remembers the facts of a connection that streams. */
 void slot_remember(struct slot_memory *memory, const struct pgoutput_options *options,

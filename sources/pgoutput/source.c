@@ -724,7 +724,6 @@ static leat_status create(const leat_host *host, const void *config, leat_source
 
 static leat_status start(leat_source *source, const leat_source_start *begin, leat_error *error)
 {
-    (void)error;
     /* Naps of 100 us are worth nothing with the usual slack of 50 us. */
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
     if (LEAT_HAS(begin, leat_source_start, watch) && begin->watch != LEAT_WATCH_NO) {
@@ -733,7 +732,9 @@ static leat_status start(leat_source *source, const leat_source_start *begin, le
         guard_destroy(source->guard);
         source->guard = NULL;
     }
-    slot_recall(&source->memory, begin);
+    leat_status status = slot_recall(&source->memory, begin, error);
+    if (status)
+        return status;
     source->durable.lsn = begin->position;
     source->retry_ns = now_of(source);
     source->random = ((uint64_t)source->retry_ns ^ (uint64_t)getpid() << 32) | 1;

@@ -97,6 +97,20 @@ def test_a_gap_comes_before_what_merely_stands_still(shop, db):
     assert code == 65 and "recreated or advanced" in found[0]["text"], found
 
 
+def test_a_state_file_without_a_fact_is_refused(shop, db):
+    """By the facts a foreign or recreated slot is known: one that is missing is damage, not a first run."""
+    shop.start()
+    shop.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (1)")
+    shop.fence(db)
+    assert shop.terminate() == 0
+    file = shop.state / "p.state"
+    file.write_text(file.read_text().replace('"system_identifier"', '"system"'))
+    assert command("check", "-c", shop.config).returncode == 78
+    shop.start()
+    assert shop.wait_exit() == 78 and "system_identifier" in shop.last_line(), shop.last_line()
+
+
 def test_a_daemon_ahead_of_its_state_file_is_no_gap(shop, db):
     shop.start()
     shop.wait_streaming(db)
