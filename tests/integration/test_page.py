@@ -74,7 +74,8 @@ def answers(daemon):
 def becomes(daemon, what, probe):
     def so():
         daemon.must_run()
-        return probe(daemon.admin.pipeline())
+        with contextlib.suppress(KeyError):  # it has not begun
+            return probe(daemon.admin.pipeline())
     return wait.until(so, lambda: f"{what}: {daemon.admin.ask('/status.txt')[1]}")
 
 
