@@ -412,7 +412,9 @@ static leat_status host_batch_reserve(const leat_host *host, leat_writer *writer
         count(&loop->counters.starved, 1);
         return LEAT_AGAIN;
     }
-    if (batch->memory.slabs * loop->pool.slab_size >= loop->batch_size)
+    /* A slab that is there is filled, however small batch.size is: it costs the same. */
+    if (batch->memory.slabs > 1
+        && batch->memory.slabs * loop->pool.slab_size >= loop->batch_size)
         writer->full = 1;
     return LEAT_OK;
 }
