@@ -168,6 +168,35 @@ def bench_kafka(table, rows, repeats, _names):
             stop()
 
 
+def bench_both(table, rows, repeats, _names):
+    """NATS and Kafka on one slot: what the slower one makes of it, and how much memory that takes."""
+    import kafka_broker
+    why = kafka_broker.unavailable()
+    if why:
+        print(f"  both: skipped: {why}")
+        return
+    program, _ = nats_program()
+    server, folder, count = Nats(program), tempfile.mkdtemp(prefix="leat-bench-kafka-"), [0]
+    broker = kafka_broker.Broker(folder)
+
+    def sinks(_folder):
+        count[0] += 1
+        name = f"B{count[0]}"
+        server.stream(name)
+        return [{"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{server.port}", "stream": name,
+                 "route": name + ".{schema}.{table}.{op}", "confirm_hold": "0s", "dedupe": "sequence"},
+                {"name": "log", "plugin": "kafka", "brokers": broker.address, "route": f"bench{count[0]}",
+                 "create_topics": True, "replication_factor": 1}]
+
+    try:
+        broker.start()
+        with_stream(rows, lambda stream: compare(table, stream, repeats, {"nats and kafka": sinks}))
+    finally:
+        server.stop()
+        broker.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class Onlooker:
     """A consumer outside that says how old each record is when it comes."""
 
@@ -246,4 +275,4 @@ def bench_kafka_latency(table, _rows, _repeats, _names):
         shutil.rmtree(kafka_folder, ignore_errors=True)
 
 
-BENCHES = {"nats": bench_nats, "kafka": bench_kafka, "kafka-latency": bench_kafka_latency}
+BENCHES = {"nats": bench_nats, "kafka": bench_kafka, "kafka-latency": bench_kafka_latency, "both": bench_both}

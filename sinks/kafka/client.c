@@ -23,8 +23,6 @@ leat_status client_fail(leat_error *error, leat_status status, const char *forma
     return status;
 }
 
-enum { LINGER_MS = 5 };
-
 /* ---- properties ------------------------------------------------------------------------------ */
 
 static const char ORDER[] =
@@ -222,7 +220,7 @@ static void set_producer(struct setter *setter, const struct kafka_options *opti
     set(setter, "message.timeout.ms", "0");
     set(setter, "compression.codec", kafka_compressions[options->compression]);
     /* Only for what neither fills a request nor is the last: see pace.h and the sink's flush. */
-    set_number(setter, "linger.ms", options->linger_ms ? options->linger_ms : LINGER_MS);
+    set_number(setter, "linger.ms", options->linger_ms ? options->linger_ms : PACE_LINGER_MS);
     set_number(setter, "batch.num.messages",
                (int64_t)pace_messages((uint64_t)options->window_records));
     set_number(setter, "message.max.bytes", options->max_message);

@@ -24,32 +24,48 @@ void pace_reset(struct pace *pace)
     pace->first = pace->count = 0;
 }
 
+void pace_acknowledge(struct pace *pace, uint64_t low, int64_t now_ns)
+{
+    while (pace->count && pace->rounds[pace->first % PACE_ROUNDS].end <= low) {
+        int64_t took_ns = now_ns - pace->rounds[pace->first % PACE_ROUNDS].ended_ns;
+        pace->slow = took_ns > (int64_t)PACE_LINGER_MS * 1000000;
+        pace->first++;
+        pace->count--;
+    }
+}
+
 bool pace_open(const struct pace *pace)
 {
     return pace->messages > 0;
 }
 
-void pace_end(struct pace *pace, uint64_t next)
+bool pace_full(const struct pace *pace, size_t size)
 {
-    assert(pace_open(pace) && pace->count < PACE_ROUNDS);
-    pace->ends[(pace->first + pace->count++) % PACE_ROUNDS] = next;
-    pace->messages = pace->bytes = 0;
+    return pace_open(pace) &&
+           (pace->messages >= pace->most_messages || pace->bytes + size > pace->most_bytes);
 }
 
-bool pace_room(struct pace *pace, uint64_t low, uint64_t next, size_t size)
+bool pace_room(const struct pace *pace)
 {
-    while (pace->count && pace->ends[pace->first % PACE_ROUNDS] <= low) {
-        pace->first++;
-        pace->count--;
-    }
-    if (pace_open(pace) &&
-        (pace->messages >= pace->most_messages || pace->bytes + size > pace->most_bytes))
-        pace_end(pace, next);
-    return pace_open(pace) || pace->count < PACE_ROUNDS;
+    return pace_open(pace) || pace->count < (pace->slow ? 1 : PACE_ROUNDS);
 }
 
-void pace_count(struct pace *pace, size_t size)
+void pace_count(struct pace *pace, size_t size, int64_t place)
 {
+    assert(place >= 0 && !pace_full(pace, size));
+    if (!pace_open(pace))
+        pace->place = place;
+    else if (pace->place != place)
+        pace->place = PACE_MIXED;
     pace->messages++;
     pace->bytes += size;
+}
+
+bool pace_end(struct pace *pace, uint64_t next, int64_t now_ns)
+{
+    assert(pace_open(pace) && pace->count < PACE_ROUNDS);
+    bool leaves = pace->place != PACE_MIXED && pace->messages >= pace->most_messages;
+    pace->rounds[(pace->first + pace->count++) % PACE_ROUNDS] = (struct pace_round){next, now_ns};
+    pace->messages = pace->bytes = 0;
+    return leaves;
 }

@@ -2,11 +2,11 @@
  *
  * pace.h -- how much librdkafka is given at a time.  [worker] Never touches host or library.
  *
- * Messages go out in rounds.  A round ends when it is full, or when the host has no more for now;
- * at most PACE_ROUNDS of them are unacknowledged.  A full round is as many messages as librdkafka
- * puts into one request, so a partition never has more requests on their way than an idempotent
- * producer may have.  With one more, and messages waiting behind it, librdkafka's broker thread
- * polls without a pause until the oldest is answered (docs/adr/0204-kafka-pace.md).
+ * Messages go out in rounds of at most half a window.  A round ends when it is full, or when the
+ * host has no more for now; at most PACE_ROUNDS of them are unacknowledged, and only one where the
+ * brokers take long.  Librdkafka sends a partition's next request only when fewer than five of its
+ * messages are on their way; while more wait, and for longer than linger.ms, its broker thread
+ * polls without a pause (docs/adr/0204-kafka-pace.md).  So what would wait there waits in the host.
  */
 #ifndef KAFKA_PACE_H
 #define KAFKA_PACE_H
@@ -15,14 +15,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PACE_ROUNDS = 4 };
+enum { PACE_ROUNDS = 2, PACE_LINGER_MS = 5 };
+
+struct pace_round {
+    uint64_t end;     /* the number behind its last message */
+    int64_t ended_ns; /* when it was full, or flushed */
+};
 
 struct pace {
-    uint64_t most_messages, most_bytes; /* of a round */
-    uint64_t messages, bytes;           /* of the open one */
-    uint64_t ends[PACE_ROUNDS]; /* a ring: the number behind each ended round's last message */
-    uint64_t first, count;      /* of the ring: first <= ended rounds < first + count */
+    uint64_t most_messages, most_bytes;    /* of a round */
+    uint64_t messages, bytes;              /* of the open one */
+    int64_t place;                         /* where all of it goes; PACE_MIXED: to several places */
+    struct pace_round rounds[PACE_ROUNDS]; /* ended and not acknowledged: a ring */
+    uint64_t first, count;                 /* of the ring */
+    bool slow; /* the last round took longer than messages may wait in the library */
 };
+
+enum { PACE_MIXED = -1 };
 
 /* How many messages a round of such a window has. */
 uint64_t pace_messages(uint64_t window_messages);
@@ -30,13 +39,18 @@ uint64_t pace_messages(uint64_t window_messages);
 void pace_init(struct pace *pace, uint64_t window_messages, uint64_t window_bytes,
                uint64_t largest);
 void pace_reset(struct pace *pace);
-/* A message of `size` may be added, now that everything below number `low` is acknowledged.  Ends
- * the open round if it is full. */
-bool pace_room(struct pace *pace, uint64_t low, uint64_t next, size_t size);
-void pace_count(struct pace *pace, size_t size);
+/* Forgets rounds whose messages are all below `low`, which are acknowledged. */
+void pace_acknowledge(struct pace *pace, uint64_t low, int64_t now_ns);
+/* The open round has no room for a message of `size`: it is to be ended. */
+bool pace_full(const struct pace *pace, size_t size);
+/* There is a round to which a message may be added; asked when the open one is not full. */
+bool pace_room(const struct pace *pace);
+/* A message was added; place: a number for its topic and partition, not negative. */
+void pace_count(struct pace *pace, size_t size, int64_t place);
 /* There is an open round with something in it. */
 bool pace_open(const struct pace *pace);
-/* Ends the open round; `next` is the number behind its last message. */
-void pace_end(struct pace *pace, uint64_t next);
+/* Ends the open round; `next` is the number behind its last message.  True: it is one full request,
+ * which leaves by itself; false: it has to be flushed. */
+bool pace_end(struct pace *pace, uint64_t next, int64_t now_ns);
 
 #endif

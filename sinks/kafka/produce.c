@@ -178,6 +178,25 @@ static struct topic *topic_of(leat_sink *sink, const leat_record *record)
     return NULL;
 }
 
+void sink_end_round(leat_sink *sink)
+{
+    if (!pace_end(&sink->pace, window_number(&sink->window), sink->now_ns))
+        sink->urgent = true;
+}
+
+static bool round_room(leat_sink *sink, size_t size)
+{
+    if (pace_full(&sink->pace, size))
+        sink_end_round(sink);
+    return pace_room(&sink->pace);
+}
+
+/* Two places that share a number would cost a few milliseconds, no more. */
+static int64_t place_of(const struct topic *topic, int32_t partition)
+{
+    return (int64_t)(((uint64_t)partition << 47 ^ (uint64_t)(uintptr_t)topic) & INT64_MAX);
+}
+
 /* The next message of the record under the cursor; false: none can be sent now. */
 static bool produce_next(leat_sink *sink, struct window_batch *batch)
 {
@@ -216,8 +235,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
             ? topic_partition(sink->options->partitioner, message->key, topic->partitions)
             : topic_partition_keyless(record->change, topic->partitions);
     bool first = !topic->proven[partition];
-    if (!may_fly(sink, size, first) ||
-        !pace_room(&sink->pace, sink->window.low, window_number(&sink->window), wire) ||
+    if (!may_fly(sink, size, first) || !round_room(sink, wire) ||
         (part == 0 && !transaction_enter(sink)))
         return false;
     if (!send_message(sink, topic, record, message, partition))
@@ -231,8 +249,10 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     sink->transaction.records++;
     if (last)
         transaction_follow(sink, record);
-    pace_count(&sink->pace, wire);
     window_take(&sink->window, false, last, size);
+    pace_count(&sink->pace, wire, place_of(topic, partition));
+    if (pace_full(&sink->pace, 0))
+        sink_end_round(sink);
     return true;
 }
 
@@ -243,6 +263,8 @@ void sink_produce(leat_sink *sink)
     uint64_t before = window_number(&sink->window);
     if (sink->state != SINK_RUNNING || !window_current(&sink->window))
         return;
+    sink->now_ns = sink->host->now_ns(sink->host);
+    pace_acknowledge(&sink->pace, sink->window.low, sink->now_ns);
     clock_gettime(CLOCK_REALTIME, &wall);
     sink->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
     while (sink->state == SINK_RUNNING && !sink->fatal_ns && sink->halt.status == LEAT_OK &&

@@ -179,9 +179,9 @@ static void serve(leat_sink *sink)
 static void flush(leat_sink *sink)
 {
     uint64_t before = sink->acknowledged;
-    sink->urgent = false;
     if (pace_open(&sink->pace))
-        pace_end(&sink->pace, window_number(&sink->window));
+        sink_end_round(sink);
+    sink->urgent = false;
     (void)rd_kafka_flush(sink->producer, FLUSH_MS);
     note_progress(sink, before);
 }

@@ -86,6 +86,7 @@ struct leat_sink {
     leat_identity careful_until;
     bool alone;             /* the first message of a partition is on its way: see may_fly */
     leat_identity produced; /* the newest that was sent */
+    int64_t now_ns;         /* as of the latest sink_produce */
     int64_t wall_ms;        /* what the messages that are produced now say of the time */
     int64_t progress_ns;    /* when something was acknowledged, or the first of a window sent */
     uint64_t acknowledged;  /* messages, of this instance */
@@ -95,6 +96,8 @@ extern const leat_sink_ops kafka_sink_ops;
 
 /* produce.c: sends what is lent, as far as there is room. */
 void sink_produce(leat_sink *sink);
+/* ... ends the round that is open; where it does not leave by itself it becomes urgent. */
+void sink_end_round(leat_sink *sink);
 /* ... and takes what came back. */
 void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque);
 /* Gives back what is durable, and, where the line is stopped, the rest. */

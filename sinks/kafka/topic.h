@@ -29,7 +29,7 @@ struct topic {
     int64_t since_ns;    /* when looking began */
     leat_identity floor; /* of the first record for it: nothing older will come again */
     struct held held;
-    bool moved; /* records of ours lie where their keys do not go any more */
+    bool moved;            /* records of ours lie where their keys do not go any more */
     unsigned char *proven; /* owned; by partition: a message of this producer is acknowledged, or on
                             * its way alone */
     size_t name_len;

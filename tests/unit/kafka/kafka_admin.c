@@ -61,7 +61,7 @@ static void ask_setting(rd_kafka_t *rk, rd_kafka_queue_t *queue, char **words)
     rd_kafka_ConfigResource_destroy(topic);
 }
 
-static int print_setting(const rd_kafka_event_t *event, const char *name)
+static int print_setting(rd_kafka_event_t *event, const char *name)
 {
     size_t count = 0;
     const rd_kafka_ConfigResource_t **all = rd_kafka_DescribeConfigs_result_resources(
@@ -100,7 +100,7 @@ static int ask_acl(rd_kafka_t *rk, rd_kafka_queue_t *queue, int allow, char **wo
 }
 
 /* Of what has results topic by topic. */
-static int topic_result(const rd_kafka_event_t *event)
+static int topic_result(rd_kafka_event_t *event)
 {
     const rd_kafka_topic_result_t **all = NULL;
     size_t count = 0;
@@ -120,7 +120,7 @@ static int topic_result(const rd_kafka_event_t *event)
     return 0;
 }
 
-static int acl_result(const rd_kafka_event_t *event)
+static int acl_result(rd_kafka_event_t *event)
 {
     size_t count = 0;
     if (rd_kafka_event_CreateAcls_result(event)) {

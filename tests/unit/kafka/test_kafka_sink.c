@@ -480,44 +480,57 @@ static void a_transaction_leaves_its_position(void **state)
 /* ---- pace -------------------------------------------------------------------------------------
  */
 
-static void no_more_rounds_are_out_than_an_idempotent_producer_may_have(void **state)
+static void two_rounds_are_out_at_most_and_one_where_the_brokers_take_long(void **state)
 {
     (void)state;
     struct pace pace;
     pace_init(&pace, 40, 1 << 20, 1000000);
     uint64_t next = 0;
-    while (pace_room(&pace, 0, next, 100)) {
-        pace_count(&pace, 100);
+    while (pace_room(&pace)) {
+        pace_count(&pace, 100, 7);
         next++;
+        if (pace_full(&pace, 0))
+            assert_true(pace_end(&pace, next, 0)); /* a full request to one place */
     }
-    assert_int_equal(next, 40); /* four full rounds */
-    assert_false(pace_room(&pace, 9, next, 100));
-    assert_true(pace_room(&pace, 10, next, 100)); /* the oldest is acknowledged */
-    pace_count(&pace, 100);
-    next++;
-    pace_end(&pace, next); /* flushed: it counts as one */
-    assert_false(pace_room(&pace, 19, next, 100));
-    assert_true(pace_room(&pace, next, next, 100));
+    assert_int_equal(next, 40);
+    pace_acknowledge(&pace, 19, 1000);
+    assert_false(pace_room(&pace));
+    pace_acknowledge(&pace, 20, 1000);
+    assert_true(pace_room(&pace));
+    pace_count(&pace, 100, 7);
+    assert_false(pace_end(&pace, 41, 2000)); /* not full: to be flushed */
+    pace_acknowledge(&pace, 40, 900000000);
+    assert_false(pace_room(&pace)); /* that took long, and one is still out */
+    pace_acknowledge(&pace, 41, 3000);
+    assert_true(pace_room(&pace));
     pace_reset(&pace);
     assert_false(pace_open(&pace));
-    assert_true(pace_room(&pace, 0, 0, 100));
+}
+
+static void a_round_to_several_places_has_to_be_flushed(void **state)
+{
+    (void)state;
+    struct pace pace;
+    pace_init(&pace, 4, 1 << 20, 1000000);
+    pace_count(&pace, 100, 7);
+    pace_count(&pace, 100, 8);
+    assert_true(pace_full(&pace, 0));
+    assert_false(pace_end(&pace, 2, 0));
 }
 
 static void a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message(void **state)
 {
     (void)state;
     struct pace pace;
-    pace_init(&pace, 4000, 100000, 1000000);
-    assert_true(pace_room(&pace, 0, 0, 500000));
-    pace_count(&pace, 500000);
-    assert_true(pace_room(&pace, 0, 1, 10)); /* in the next one */
-    assert_int_equal(pace.count, 1);
-    pace_count(&pace, 10);
-    assert_true(pace_room(&pace, 0, 2, 24990));
-    assert_int_equal(pace.count, 1);
-    pace_count(&pace, 24990);
-    assert_true(pace_room(&pace, 0, 3, 1));
-    assert_int_equal(pace.count, 2);
+    pace_init(&pace, 4000, 50000, 1000000);
+    assert_false(pace_full(&pace, 500000));
+    pace_count(&pace, 500000, 0);
+    assert_true(pace_full(&pace, 10));
+    assert_false(pace_end(&pace, 1, 0));
+    pace_count(&pace, 10, 0);
+    assert_false(pace_full(&pace, 24990));
+    pace_count(&pace, 24990, 0);
+    assert_true(pace_full(&pace, 1));
 }
 
 static void nothing_that_can_be_sent_waits_for_an_event(void **state)
@@ -653,7 +666,8 @@ int main(void)
         cmocka_unit_test(the_partition_of_a_key_is_that_of_the_java_clients),
         cmocka_unit_test(a_key_that_changes_leaves_a_tombstone_and_goes_on_under_the_new_one),
         cmocka_unit_test(a_transaction_leaves_its_position),
-        cmocka_unit_test(no_more_rounds_are_out_than_an_idempotent_producer_may_have),
+        cmocka_unit_test(two_rounds_are_out_at_most_and_one_where_the_brokers_take_long),
+        cmocka_unit_test(a_round_to_several_places_has_to_be_flushed),
         cmocka_unit_test(a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message),
         cmocka_unit_test(nothing_that_can_be_sent_waits_for_an_event),
         cmocka_unit_test(properties_that_break_a_promise_are_refused_with_the_reason),
