@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PACE_ROUNDS = 2, PACE_LINGER_MS = 5 };
+enum { PACE_ROUNDS = 2, PACE_LINGER_MS = 10 };
 
 struct pace_round {
     uint64_t end;     /* the number behind its last message */

@@ -34,7 +34,7 @@ static const leat_option options[] = {
                      "must not be smaller."),
     LEAT_OPTION_INT(
         "window.records", O, window_records, "4096", 1, 1000000, 0,
-        "Records on their way to the brokers at one time; a quarter of it is one request at most."),
+        "Records on their way to the brokers at one time; half of it is one request at most."),
     LEAT_OPTION_SIZE("window.size", O, window_size, "4MiB", 1024, 1073741824, 0,
                      "Bytes on their way to the brokers at one time."),
     LEAT_OPTION_ENUM("partitioner", O, partitioner, "murmur2", kafka_partitioners, 0,
