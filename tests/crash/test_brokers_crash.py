@@ -19,7 +19,8 @@ def make_target(name):
         return nats.Target(*rest)
     server = kafka.Server()
     server.start()
-    target = kafka.Target(server, *rest)
+    # Small transactions: with large ones a few commits are all there is, and kills find nothing in flight.
+    target = kafka.Target(server, *rest, **({"transaction": {"records": 1000}} if "transactional" in rest else {}))
     target.destroy = server.destroy
     return target
 
