@@ -14,7 +14,7 @@
 #include <time.h>
 
 /* At full speed a sink that answers within 20 ms needs no more than this. */
-#define AHEAD_LEAST ((size_t)8 << 20)
+#define AHEAD_LEAST ((size_t)16 << 20)
 #define TRIM_AFTER_NS ((int64_t)5000000000)
 
 static struct source_loop *loop_of(const leat_host *host)
