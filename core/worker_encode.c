@@ -8,6 +8,7 @@
  */
 #include "worker_internal.h"
 
+#include "bytes.h"
 #include "stage.h"
 
 #include <assert.h>
@@ -156,8 +157,7 @@ static enum built build_key(struct worker *worker, struct slot *slot, const leat
 static enum built build_id(struct worker *worker, struct slot *slot, const leat_change *change,
                            leat_record *record)
 {
-    char *at;
-    int digits;
+    unsigned char *at, *end;
 
     if (!(worker->ops->caps & LEAT_SINK_WANTS_ID))
         return BUILT;
@@ -173,10 +173,10 @@ static enum built build_id(struct worker *worker, struct slot *slot, const leat_
     }
     if (!more_room(worker, slot, worker->id_prefix_length + 24))
         return NO_MEMORY;
-    at = (char *)worker->arena.cur;
+    at = worker->arena.cur;
     memcpy(at, worker->id_prefix, worker->id_prefix_length);
-    digits = snprintf(at + worker->id_prefix_length, 24, "%lld", (long long)change->identity.seq);
-    record->id = take(worker, worker->id_prefix_length + (size_t)digits);
+    end = bytes_int(at + worker->id_prefix_length, change->identity.seq);
+    record->id = take(worker, (size_t)(end - at));
     return BUILT;
 }
 
