@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolation.c -- what a sink in a process of its own would cost: the prototype behind docs/adr/0401.
+ * isolation.c -- what a sink in a process of its own would cost: the prototype behind
+ * docs/adr/0401.
  *
  * usage: isolation [SECONDS]   (ninja isolation_bench)
  *
- * One producer makes batches of 1,000 records of 250 bytes, as a worker does, in slabs that it takes back when
- * the sink has given them back: core/ring.h both ways, core/doorbell.h to wake a sleeper.  The consumer is a
- * sink that writes each batch to a file (or only looks at every record), in
- *   thread    a thread of the same process, as sinks run today
- *   process   a forked process; slabs, rings and doorbells lie in shared memory at the same address, so a
- *             batch crosses by its pointer and nothing is copied
- *   copied    the same, but each batch is copied into the shared memory first, as an arena that the daemon
- *             does not share would need it
- * In turns, so that all see the same machine.  One line each: records a second, and the ratio to thread; the
- * CPU of both sides for a record.
+ * One producer makes batches of 1,000 records of 250 bytes, as a worker does, in slabs that it
+ * takes back when the sink has given them back: core/ring.h both ways, core/doorbell.h to wake a
+ * sleeper.  The consumer is a sink that writes each batch to a file (or only looks at every
+ * record), in thread    a thread of the same process, as sinks run today process   a forked
+ * process; slabs, rings and doorbells lie in shared memory at the same address, so a batch crosses
+ * by its pointer and nothing is copied copied    the same, but each batch is copied into the shared
+ * memory first, as an arena that the daemon does not share would need it In turns, so that all see
+ * the same machine.  One line each: records a second, and the ratio to thread; the CPU of both
+ * sides for a record.
  */
 #include "doorbell.h"
 #include "ring.h"
@@ -119,14 +119,19 @@ static void *sink_main(void *argument)
 /* About what encoding a record costs. */
 static void fill(struct slab *slab, uint64_t position)
 {
-    slab->batch = (leat_batch){.size = sizeof slab->batch, .record_count = RECORDS,
-                               .record_stride = sizeof(leat_record), .token = position, .records = slab->records};
+    slab->batch = (leat_batch){.size = sizeof slab->batch,
+                               .record_count = RECORDS,
+                               .record_stride = sizeof(leat_record),
+                               .token = position,
+                               .records = slab->records};
     for (uint32_t i = 0; i < RECORDS; i++) {
         char *value = slab->values + (size_t)i * (VALUE + 1);
         memset(value, 'a' + (int)(i % 26), VALUE);
-        (void)snprintf(value, 64, "{\"op\":\"insert\",\"lsn\":\"%llX\",\"seq\":%u}", (unsigned long long)position, i);
+        (void)snprintf(value, 64, "{\"op\":\"insert\",\"lsn\":\"%llX\",\"seq\":%u}",
+                       (unsigned long long)position, i);
         value[VALUE] = '\n';
-        slab->records[i] = (leat_record){.identity = {position, i}, .op = LEAT_INSERT, .value = {value, VALUE}};
+        slab->records[i] =
+            (leat_record){.identity = {position, i}, .op = LEAT_INSERT, .value = {value, VALUE}};
     }
 }
 
@@ -223,8 +228,9 @@ int main(int argc, char **argv)
                 each[mode] += ns / ROUNDS;
             }
         for (int mode = 0; mode < MODES; mode++)
-            (void)printf("%-6s %-8s %10.0f records/s  %.2f of thread  %6.1f ns CPU a record\n", writes ? "writes" : "looks",
-                         names[mode], rate[mode], rate[mode] / rate[THREAD], each[mode]);
+            (void)printf("%-6s %-8s %10.0f records/s  %.2f of thread  %6.1f ns CPU a record\n",
+                         writes ? "writes" : "looks", names[mode], rate[mode],
+                         rate[mode] / rate[THREAD], each[mode]);
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sync_log.c -- preloaded into the daemon by the latency benchmark: notes when each fdatasync ended,
- * how long it took, and how long the file was by then, so that a record can be said durable.
+ * sync_log.c -- preloaded into the daemon by the latency benchmark: notes when each fdatasync
+ * ended, how long it took, and how long the file was by then, so that a record can be said durable.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ int fdatasync(int fd)
     result = real(fd);
     if (out >= 0)
         (void)!write(out, line,
-                     (size_t)snprintf(line, sizeof line, "%lu %lld %lld %lld\n", (unsigned long)info.st_ino,
-                                      (long long)info.st_size, begun, wall_us()));
+                     (size_t)snprintf(line, sizeof line, "%lu %lld %lld %lld\n",
+                                      (unsigned long)info.st_ino, (long long)info.st_size, begun,
+                                      wall_us()));
     return result;
 }

@@ -62,8 +62,8 @@ static void end_long_visits(struct admin_endpoint *endpoint, int64_t now_ns)
         if (endpoint->visits[i].fd < 0)
             limit_ns = REQUEST_NS;
     for (size_t i = 0; i < ADMIN_CONNECTIONS; i++)
-        if (endpoint->visits[i].fd >= 0 && endpoint->visits[i].since_ns != INT64_MAX
-            && now_ns - endpoint->visits[i].since_ns > limit_ns)
+        if (endpoint->visits[i].fd >= 0 && endpoint->visits[i].since_ns != INT64_MAX &&
+            now_ns - endpoint->visits[i].since_ns > limit_ns)
             (void)shutdown(endpoint->visits[i].fd, SHUT_RDWR);
     (void)pthread_mutex_unlock(&endpoint->lock);
 }
@@ -88,13 +88,12 @@ static bool serve(struct admin_endpoint *endpoint, const char *address, leat_err
 {
     endpoint->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME, 0,
-        NULL, NULL, admin__answer,
-        endpoint, MHD_OPTION_LISTEN_SOCKET, endpoint->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
-        THREAD_STACK, MHD_OPTION_NOTIFY_CONNECTION, note_connection, endpoint,
-        MHD_OPTION_NOTIFY_COMPLETED, admin__over, endpoint,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave, NULL, MHD_OPTION_END);
+        NULL, NULL, admin__answer, endpoint, MHD_OPTION_LISTEN_SOCKET, endpoint->listener.fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK, MHD_OPTION_NOTIFY_CONNECTION, note_connection,
+        endpoint, MHD_OPTION_NOTIFY_COMPLETED, admin__over, endpoint, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave, NULL, MHD_OPTION_END);
     if (endpoint->daemon)
         return true;
     error->exit_code = 73;
@@ -159,8 +158,7 @@ static void wait_for_answers(struct admin *admin)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ANSWER_SECONDS;
     (void)pthread_mutex_lock(&admin->lock);
-    while (admin->orders > 0
-           && pthread_cond_timedwait(&admin->over, &admin->lock, &until) == 0)
+    while (admin->orders > 0 && pthread_cond_timedwait(&admin->over, &admin->lock, &until) == 0)
         ;
     (void)pthread_mutex_unlock(&admin->lock);
 }

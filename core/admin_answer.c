@@ -269,8 +269,8 @@ static bool give_order(struct admin_endpoint *endpoint, struct MHD_Connection *c
         refuse_command(answer, 404, "there is no such command; leat(1) lists them");
         return false;
     }
-    if (!read_choice(connection, "accept_gap", "false", "true", &waiting->order.accept_gap)
-        || !read_choice(connection, "removed", "drain", "drop", &waiting->order.drop_removed)) {
+    if (!read_choice(connection, "accept_gap", "false", "true", &waiting->order.accept_gap) ||
+        !read_choice(connection, "removed", "drain", "drop", &waiting->order.drop_removed)) {
         refuse_command(answer, 400, "write accept_gap=true or false, removed=drain or drop");
         return false;
     }
@@ -407,8 +407,7 @@ static char headers_seen; /* the state of a request whose headers have come */
 static enum MHD_Result begin_request(struct MHD_Connection *connection, void **state)
 {
     struct answer answer = {.code = 500};
-    const char *length =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
 
     *state = &headers_seen;
     if (!length || strcmp(length, "0") == 0)

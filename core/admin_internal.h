@@ -15,7 +15,7 @@
 
 /* One connection: since when its present request takes. */
 struct admin_visit {
-    int fd; /* -1: free */
+    int fd;           /* -1: free */
     int64_t since_ns; /* INT64_MAX: it waits for an order, which is bounded by itself */
 };
 

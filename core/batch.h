@@ -35,9 +35,9 @@ struct batch {
     struct span_list memory;
     int64_t published_ns; /* for metrics, as are the next two: when it was published */
     int64_t first_commit_us, last_commit_us; /* of its changes' transactions; 0: not known */
-    int64_t opened_us;      /* wall clock: when its first message was there */
-    bool ends_transaction;  /* its last change is its transaction's last */
-    size_t bytes;        /* of the pool that it fills; source thread only */
+    int64_t opened_us;                       /* wall clock: when its first message was there */
+    bool ends_transaction;                   /* its last change is its transaction's last */
+    size_t bytes;                            /* of the pool that it fills; source thread only */
     uint32_t pending;    /* sinks that have not given it back; source thread only */
     uint32_t sink_count; /* sinks that it was lent to */
     leat_identity last;  /* identity of its last change */

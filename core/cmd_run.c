@@ -8,10 +8,10 @@
 
 int cmd_run(int argc, char **argv)
 {
-    static const char usage[] =
-        "Usage: leat run -c FILE\n"
-        "Runs in the foreground until SIGTERM or SIGINT, then finishes what is in flight and exits\n"
-        "0; a second signal exits at once, without confirming.\n";
+    static const char usage[] = "Usage: leat run -c FILE\n"
+                                "Runs in the foreground until SIGTERM or SIGINT, then finishes "
+                                "what is in flight and exits\n"
+                                "0; a second signal exits at once, without confirming.\n";
     struct command_line line;
     struct config *config;
     int end = command_parse(argc, argv, 0, usage, &line);

@@ -181,8 +181,8 @@ static int watch(const struct request *request)
             (void)fputs("\033[H\033[2J\033[?25l", stdout); /* clear, hide the cursor */
             exit_code = show(request, true);
         }
-        while ((terminal || exit_code == EX_OK || exit_code == EX_NOT_READY) && !ferror(stdout)
-               && poll(fds, 2, request->watch_ms) == 0)
+        while ((terminal || exit_code == EX_OK || exit_code == EX_NOT_READY) && !ferror(stdout) &&
+               poll(fds, 2, request->watch_ms) == 0)
             exit_code = show(request, true);
         if (terminal && !request->json)
             (void)fputs("\033[?25h", stdout);

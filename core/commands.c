@@ -41,8 +41,10 @@ int command_parse(int argc, char **argv, unsigned takes, const char *usage,
     memset(out, 0, sizeof *out);
     optind = 0; /* begin anew: GNU getopt */
     while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        unsigned needs = option == 'p' ? TAKES_PIPELINE : option == 'j' ? TAKES_JSON
-                         : option == 'o' ? TAKES_OFFLINE : 0;
+        unsigned needs = option == 'p'   ? TAKES_PIPELINE
+                         : option == 'j' ? TAKES_JSON
+                         : option == 'o' ? TAKES_OFFLINE
+                                         : 0;
         if (option == 'h') {
             (void)fputs(usage, stdout);
             return 1;
@@ -155,7 +157,7 @@ static int for_each_pipeline(const struct command_line *line, source_command com
         if (error.status == LEAT_OK)
             continue;
         exit_code = error.status == LEAT_ERETRY && error.exit_code == 0 ? EX_UNAVAILABLE
-                                                                         : exit_code_of(&error);
+                                                                        : exit_code_of(&error);
         (void)fflush(stdout);
         (void)fprintf(stderr, "leat: pipeline %s: %s\n", config->pipelines[i].name, error.text);
     }
@@ -167,10 +169,10 @@ static int for_each_pipeline(const struct command_line *line, source_command com
 
 int cmd_setup(int argc, char **argv)
 {
-    static const char usage[] =
-        "Usage: leat setup -c FILE [--pipeline NAME]\n"
-        "Prints what an administrator of the database has to run: role, grants, publication, slot.\n"
-        "Runs nothing.\n";
+    static const char usage[] = "Usage: leat setup -c FILE [--pipeline NAME]\n"
+                                "Prints what an administrator of the database has to run: role, "
+                                "grants, publication, slot.\n"
+                                "Runs nothing.\n";
     struct command_line line;
     int end = command_parse(argc, argv, TAKES_PIPELINE, usage, &line);
 
@@ -187,10 +189,10 @@ int cmd_slot(int argc, char **argv)
 
     if (end)
         return end - 1;
-    if (!line.verb
-        || (strcmp(line.verb, "create") != 0 && strcmp(line.verb, "drop") != 0
-            && strcmp(line.verb, "show") != 0)) {
-        (void)fprintf(stderr, "%sleat: slot: %s%s\n", usage, line.verb ? "unknown action " : "create, drop or show?",
+    if (!line.verb || (strcmp(line.verb, "create") != 0 && strcmp(line.verb, "drop") != 0 &&
+                       strcmp(line.verb, "show") != 0)) {
+        (void)fprintf(stderr, "%sleat: slot: %s%s\n", usage,
+                      line.verb ? "unknown action " : "create, drop or show?",
                       line.verb ? line.verb : "");
         return EX_USAGE;
     }

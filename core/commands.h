@@ -14,7 +14,7 @@ int cmd_slot(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_status(int argc, char **argv);
-int cmd_control(int argc, char **argv); /* argv[0]: pause, resume, drain, ... */
+int cmd_control(int argc, char **argv);  /* argv[0]: pause, resume, drain, ... */
 int cmd_complete(int argc, char **argv); /* __complete: for the shells */
 int cmd_tail(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -221,8 +221,8 @@ struct config *config_load(const char *path, FILE *errors, int *exit_code)
     size_t len = 0;
     owner->region = region;
     *exit_code = EX_CONFIG;
-    struct config_reader reader = {{&owner->region, problems, config__folder_of(path, &owner->region)},
-                                   NULL};
+    struct config_reader reader = {
+        {&owner->region, problems, config__folder_of(path, &owner->region)}, NULL};
     owner->config.path = region_text(&owner->region, path, strlen(path));
     const char *text = config__read_file(path, &owner->region, problems, &len, exit_code);
     if (text)

@@ -72,8 +72,8 @@ struct config {
     int64_t memory;              /* bytes, for all batches of all pipelines */
     bool mlock;
     int64_t shutdown_timeout_ms;
-    int64_t log_level;  /* LEAT_LOG_... */
-    int64_t log_format; /* CONFIG_LOG_... */
+    int64_t log_level;      /* LEAT_LOG_... */
+    int64_t log_format;     /* CONFIG_LOG_... */
     int64_t metrics_tables; /* how many tables of a pipeline have counters of their own */
     int64_t log_metrics_ms; /* how often the log has a line of figures; 0: never */
     leat_pairs log_levels;  /* of components; checked */

@@ -177,8 +177,8 @@ void control__note_failure(struct control *control, const char *pipeline, const 
     if (control->exit_code != 0)
         return;
     control->exit_code = exit_code_of(error);
-    (void)snprintf(control->reason, sizeof control->reason, "pipeline %s: %s: %s", pipeline, culprit,
-                   error->text);
+    (void)snprintf(control->reason, sizeof control->reason, "pipeline %s: %s: %s", pipeline,
+                   culprit, error->text);
 }
 
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
@@ -198,8 +198,8 @@ struct pipeline *control__create(struct control *control, const struct config *c
     return pipeline_create(&setup, error);
 }
 
-bool control__recall(struct control *control, struct pipeline *pipeline, struct journal_entry *known,
-                     bool *was_known, leat_error *error)
+bool control__recall(struct control *control, struct pipeline *pipeline,
+                     struct journal_entry *known, bool *was_known, leat_error *error)
 {
     leat_status status = state_load(&control->state, pipeline->config->name, known, error);
 
@@ -212,11 +212,11 @@ static bool make_pipeline(struct control *control, size_t index)
     const struct config_pipeline *config = &control->config->pipelines[index];
     leat_error error = {.size = sizeof error};
     struct journal_entry *known = malloc(sizeof *known);
-    struct pipeline *pipeline = known ? control__create(control, control->config, index, &error)
-                                      : NULL;
+    struct pipeline *pipeline =
+        known ? control__create(control, control->config, index, &error) : NULL;
     bool was_known = false;
-    bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error)
-                && pipeline_recall(pipeline, was_known ? known : NULL, &error);
+    bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error) &&
+                pipeline_recall(pipeline, was_known ? known : NULL, &error);
 
     free(known);
     if (good && pipeline_start(pipeline, &error)) {
@@ -256,12 +256,14 @@ static void pipeline_ended(struct control *control, size_t index)
         log_event(pipeline->config->name, pipeline->culprit, LEAT_LOG_ERROR,
                   strcmp(pipeline->culprit, "source") == 0
                       ? "beginning again at the recorded position"
-                      : "sink went backwards, beginning again at the confirmed position", fields, 1);
+                      : "sink went backwards, beginning again at the confirmed position",
+                  fields, 1);
     } else if (pipeline->error.status != LEAT_OK) {
         control__note_failure(control, pipeline->config->name, pipeline->culprit, &pipeline->error);
     } else if (!pipeline->drained && pipeline->source.begun) {
         log_event(pipeline->config->name, NULL, LEAT_LOG_WARN,
-                  "stopped before everything in flight was durable, it will be sent again", NULL, 0);
+                  "stopped before everything in flight was durable, it will be sent again", NULL,
+                  0);
     }
     registry_set(&control->registry, index, NULL);
     pipeline_destroy(pipeline);
@@ -276,8 +278,8 @@ static bool reap(struct control *control)
     bool any_left = control->reload != NULL;
 
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        if (control->pipelines[i] && pipeline_state(control->pipelines[i]) == PIPELINE_ENDED
-            && !reload_has(control, i))
+        if (control->pipelines[i] && pipeline_state(control->pipelines[i]) == PIPELINE_ENDED &&
+            !reload_has(control, i))
             pipeline_ended(control, i);
         any_left = any_left || control->pipelines[i];
     }
@@ -448,9 +450,9 @@ int control_run(struct config *config)
         free_configs(&control);
         return fail_early(&error);
     }
-    if (!doorbell_init(&control.bell)
-        || !registry_init(&control.registry, config, control.clock, &control.bell)
-        || !open_signals(&control)) {
+    if (!doorbell_init(&control.bell) ||
+        !registry_init(&control.registry, config, control.clock, &control.bell) ||
+        !open_signals(&control)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
         free_configs(&control);
         return EX_OSERR;

@@ -24,8 +24,8 @@ static leat_status fail(leat_error *error, leat_status status, const char *what,
 {
     error->status = status;
     error->os_errno = errno;
-    (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %.300s: %s", what, path,
-                   strerror(errno));
+    (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %.300s: %s", what,
+                   path, strerror(errno));
     return status;
 }
 
@@ -92,8 +92,8 @@ static void put_base64(FILE *out, leat_bytes bytes)
     (void)fputc('"', out);
     for (size_t i = 0; i < bytes.len; i += 3) {
         uint32_t left = (uint32_t)(bytes.len - i < 3 ? bytes.len - i : 3);
-        uint32_t bits = (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0)
-                        | (left > 2 ? at[i + 2] : 0);
+        uint32_t bits = (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0) |
+                        (left > 2 ? at[i + 2] : 0);
         (void)fputc(digits[bits >> 18], out);
         (void)fputc(digits[bits >> 12 & 63], out);
         (void)fputc(left > 1 ? digits[bits >> 6 & 63] : '=', out);

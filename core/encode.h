@@ -4,8 +4,8 @@
  *
  * An encoding is a table of functions, chosen by name (`format:`).  An encoder is one sink's: used
  * by that sink's worker alone [worker], created and destroyed on [main].  It keeps what can be
- * prepared once a relation (escaped names) in a bounded cache of its own, keyed by leat_relation.id,
- * and never touches a relation after the call that brought it.
+ * prepared once a relation (escaped names) in a bounded cache of its own, keyed by
+ * leat_relation.id, and never touches a relation after the call that brought it.
  */
 #ifndef LEAT_ENCODE_H
 #define LEAT_ENCODE_H
@@ -28,7 +28,8 @@ void encoder_destroy(struct encoder *encoder);                        /* [main] 
 
 /* [worker] Writes the record at dst and returns its length; 0 when `room` bytes may not be enough
  * (nothing of dst past room is ever touched).  The JSON form has no newline behind it. */
-size_t encoder_value(struct encoder *encoder, const leat_change *change, unsigned char *dst, size_t room);
+size_t encoder_value(struct encoder *encoder, const leat_change *change, unsigned char *dst,
+                     size_t room);
 
 /* [worker] A room with which encoder_value (and encoder_key) of this change cannot fail.  Slow.
  * SIZE_MAX: no memory for the names of a relation that is larger than the cache. */

@@ -135,10 +135,11 @@ static leat_status append_credential(struct expansion *ex, const char *name, siz
         return LEAT_ECONFIG;
     }
     if (!folder || folder[0] != '/') {
-        (void)snprintf(ex->why, ex->why_size,
-                       "credential \"%.*s\": CREDENTIALS_DIRECTORY is not set; run leat as a service "
-                       "of systemd with LoadCredential=%.*s:/PATH, or write ${file:/PATH}",
-                       (int)len, name, (int)len, name);
+        (void)snprintf(
+            ex->why, ex->why_size,
+            "credential \"%.*s\": CREDENTIALS_DIRECTORY is not set; run leat as a service "
+            "of systemd with LoadCredential=%.*s:/PATH, or write ${file:/PATH}",
+            (int)len, name, (int)len, name);
         return LEAT_ERETRY;
     }
     int written = snprintf(path, sizeof path, "%s/%.*s", folder, (int)len, name);

@@ -34,7 +34,8 @@ static leat_status sink_secret(const leat_host *host, const char *option, char *
     return options_expand(sink_templates(host), option, out, size);
 }
 
-static const leat_secrets source_secrets = {.size = sizeof source_secrets, .current = source_secret};
+static const leat_secrets source_secrets = {.size = sizeof source_secrets,
+                                            .current = source_secret};
 static const leat_secrets sink_secrets = {.size = sizeof sink_secrets, .current = sink_secret};
 
 static void source_state(const leat_host *host, int32_t state, const char *detail)

@@ -68,10 +68,9 @@ int http_request(const char *address, const char *method, const char *path, int 
     int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)timeout_ms * 1000000;
     char request[512];
     int code = 0, failure = 0, fd = listen_connect(address, timeout_ms);
-    int length =
-        snprintf(request, sizeof request,
-                 "%s %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", method,
-                 path, strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
+    int length = snprintf(request, sizeof request,
+                          "%s %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n%s\r\n",
+                          method, path, strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
 
     *why = "the answer is not leat's";
     if (fd < 0) {

@@ -102,8 +102,8 @@ bool journal_is_settled(struct journal *journal)
     bool settled;
 
     (void)pthread_mutex_lock(&journal->lock);
-    settled = journal->version
-              == atomic_load_explicit(&journal->recorded_version, memory_order_acquire);
+    settled =
+        journal->version == atomic_load_explicit(&journal->recorded_version, memory_order_acquire);
     (void)pthread_mutex_unlock(&journal->lock);
     return settled;
 }
@@ -145,8 +145,8 @@ static leat_identity newest_of(const struct journal_entry *entry)
     leat_identity newest = {0, 0};
 
     for (uint32_t i = 0; i < entry->sink_count; i++)
-        if (entry->sinks[i].known && !entry->sinks[i].dropped
-            && leat_identity_compare(entry->sinks[i].durable, newest) > 0)
+        if (entry->sinks[i].known && !entry->sinks[i].dropped &&
+            leat_identity_compare(entry->sinks[i].durable, newest) > 0)
             newest = entry->sinks[i].durable;
     return newest;
 }

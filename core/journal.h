@@ -29,7 +29,8 @@ struct journal_sink {
     bool known;
     bool dropped; /* the confirmation goes on without it; durable stays as it was then */
     leat_identity durable;
-    leat_identity gap_until; /* what it does not have ends here: durable moves on behind that only */
+    leat_identity
+        gap_until; /* what it does not have ends here: durable moves on behind that only */
 };
 
 /* What a state file holds. */
@@ -80,8 +81,8 @@ bool journal_take(struct journal *journal, bool all, struct journal_entry *out);
 void journal_written(struct journal *journal, const struct journal_entry *entry);
 void journal_failed(struct journal *journal);
 
-/* [source, control] Nothing waits for the sink any more: its durable identity stays as it is, and is
- * marked as dropped in the state file.  EREJECT: it is the last one that is left; AGAIN: it was
+/* [source, control] Nothing waits for the sink any more: its durable identity stays as it is, and
+ * is marked as dropped in the state file.  EREJECT: it is the last one that is left; AGAIN: it was
  * dropped before; ECONFIG: there is no such sink. */
 leat_status journal_drop(struct journal *journal, const char *sink);
 
@@ -103,7 +104,8 @@ bool journal_newest(struct journal *journal, leat_identity *out);
 /* [any] A copy of what is to be recorded. */
 void journal_read(struct journal *journal, struct journal_entry *out);
 
-/* [any] The last identity that is known durable in the sink, recorded or about to be; false: none. */
+/* [any] The last identity that is known durable in the sink, recorded or about to be; false: none.
+ */
 bool journal_sink_floor(struct journal *journal, const char *sink, leat_identity *out);
 
 /* [any] True when everything offered is on disk. */

@@ -12,12 +12,14 @@
 
 static void put_usage(FILE *out)
 {
-    (void)fprintf(out, "Usage: leat COMMAND [OPTION...]\n\n"
-                       "Streams the committed changes of a PostgreSQL database to files and message\n"
-                       "brokers, in order and without loss.\n\n");
+    (void)fprintf(out,
+                  "Usage: leat COMMAND [OPTION...]\n\n"
+                  "Streams the committed changes of a PostgreSQL database to files and message\n"
+                  "brokers, in order and without loss.\n\n");
     for (size_t i = 0; i < command_table_size; i++)
         (void)fprintf(out, "  %-10s %s\n", command_table[i].name, command_table[i].summary);
-    (void)fprintf(out, "\nleat COMMAND --help says more; the manual is leat(1) and leat.yaml(5).\n");
+    (void)fprintf(out,
+                  "\nleat COMMAND --help says more; the manual is leat(1) and leat.yaml(5).\n");
 }
 
 /* "leat help", "leat help tail". */
@@ -43,8 +45,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "leat: which command?\n");
         return EX_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0
-        || strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
         return help(argc, argv);
     if (strcmp(argv[1], "--version") == 0)
         return cmd_version(1, argv);

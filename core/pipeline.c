@@ -18,10 +18,11 @@
 
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 
-/* ---- what goes wrong is remembered ------------------------------------------------------------ */
+/* ---- what goes wrong is remembered ------------------------------------------------------------
+ */
 
-static void remember(struct note *note, int32_t level, const char *message, const leat_field *fields,
-                     size_t field_count)
+static void remember(struct note *note, int32_t level, const char *message,
+                     const leat_field *fields, size_t field_count)
 {
     const char *why = NULL;
 
@@ -35,7 +36,8 @@ static void remember(struct note *note, int32_t level, const char *message, cons
 
 static struct pipeline *pipeline_of(const struct worker *worker)
 {
-    return (struct pipeline *)(void *)((char *)worker->journal - offsetof(struct pipeline, journal));
+    return (struct pipeline *)(void *)((char *)worker->journal -
+                                       offsetof(struct pipeline, journal));
 }
 
 struct pipeline *pipeline_of_source(const leat_host *host)
@@ -79,8 +81,8 @@ static void end_with(struct pipeline *pipeline, const char *culprit, const leat_
 
 static bool must_stop(struct pipeline *pipeline)
 {
-    return pipeline_state(pipeline) != PIPELINE_RUNNING
-           || atomic_load_explicit(&pipeline->hurry, memory_order_acquire);
+    return pipeline_state(pipeline) != PIPELINE_RUNNING ||
+           atomic_load_explicit(&pipeline->hurry, memory_order_acquire);
 }
 
 static uint32_t ms_left(struct pipeline *pipeline)
@@ -126,15 +128,16 @@ static void source_drain(struct pipeline *pipeline)
     if (!pipeline->source.begun)
         return;
     journal_urge(&pipeline->journal);
-    while (!atomic_load_explicit(&pipeline->hurry, memory_order_acquire) && ms_left(pipeline) > 0
-           && (status == LEAT_OK || status == LEAT_AGAIN)) {
+    while (!atomic_load_explicit(&pipeline->hurry, memory_order_acquire) && ms_left(pipeline) > 0 &&
+           (status == LEAT_OK || status == LEAT_AGAIN)) {
         status = source_loop_step(&pipeline->source, 0, &error);
         if (source_loop_is_drained(&pipeline->source)) {
             pipeline->drained = true;
             return;
         }
         /* Nobody waits for a sink that was told to stand still. */
-        if (pipeline_state(pipeline) == PIPELINE_STOPPING && source_loop_is_stuck(&pipeline->source))
+        if (pipeline_state(pipeline) == PIPELINE_STOPPING &&
+            source_loop_is_stuck(&pipeline->source))
             return;
         if (status == LEAT_OK || status == LEAT_AGAIN)
             status = source_loop_step(&pipeline->source,
@@ -189,9 +192,9 @@ static void *worker_main(void *argument)
 
     (void)snprintf(name, sizeof name, "leat-%.10s", worker->config->name);
     (void)prctl(PR_SET_NAME, name);
-    while (!atomic_load_explicit(&worker->stopping, memory_order_acquire)
-           && !atomic_load_explicit(&worker->channel->stopping, memory_order_acquire)
-           && worker_step(worker, -1))
+    while (!atomic_load_explicit(&worker->stopping, memory_order_acquire) &&
+           !atomic_load_explicit(&worker->channel->stopping, memory_order_acquire) &&
+           worker_step(worker, -1))
         ;
     if (worker->state == WORKER_FAILED) {
         end_with(pipeline, worker->config->name, &worker->error, worker->regressed);
@@ -224,7 +227,8 @@ static bool start_thread(pthread_t *thread, void *(*entry)(void *), void *argume
     return ok;
 }
 
-/* The journal begins as the state file stood; a sink that is new in the configuration is not known. */
+/* The journal begins as the state file stood; a sink that is new in the configuration is not known.
+ */
 static void begin_journal(struct pipeline *pipeline)
 {
     struct journal_entry *entry = &pipeline->journal.entry;
@@ -244,15 +248,16 @@ static void begin_journal(struct pipeline *pipeline)
     pipeline->source.window.durable.value = entry->position.value;
 }
 
-/* What a plugin returns is its answer; error->status need not repeat it, and its text may be empty. */
+/* What a plugin returns is its answer; error->status need not repeat it, and its text may be empty.
+ */
 static bool is_made(leat_status status, leat_error *error)
 {
     if (status == LEAT_OK)
         return true;
     error->status = status;
     if (!error->text[0])
-        (void)snprintf(error->text, sizeof error->text, "the plugin's create failed with %d and no reason",
-                       (int)status);
+        (void)snprintf(error->text, sizeof error->text,
+                       "the plugin's create failed with %d and no reason", (int)status);
     return false;
 }
 
@@ -317,8 +322,8 @@ struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
         (void)snprintf(error->text, sizeof error->text, "no memory for sink %s", config->name);
         return NULL;
     }
-    if (worker_init(worker, &setup, error)
-        && is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error), error)) {
+    if (worker_init(worker, &setup, error) &&
+        is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error), error)) {
         worker->owner = owner;
         return worker;
     }
@@ -372,8 +377,8 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
         (void)snprintf(error->text, sizeof error->text, "no memory");
         return NULL;
     }
-    if (!journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell)
-        || !create_source(pipeline, setup, pipeline->share, pipeline->factor, error))
+    if (!journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell) ||
+        !create_source(pipeline, setup, pipeline->share, pipeline->factor, error))
         goto fail;
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         what = pipeline->sink_names[i];
@@ -411,11 +416,12 @@ bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *know
         return true;
     error->status = LEAT_ECONFIG;
     error->exit_code = 65;
-    (void)snprintf(error->text, sizeof error->text,
-                   "every sink that is left was dropped, and what was confirmed since is missing in "
-                   "it; put another one back, or accept the gap: remove \"dropped: true\" from "
-                   "%s.state",
-                   pipeline->config->name);
+    (void)snprintf(
+        error->text, sizeof error->text,
+        "every sink that is left was dropped, and what was confirmed since is missing in "
+        "it; put another one back, or accept the gap: remove \"dropped: true\" from "
+        "%s.state",
+        pipeline->config->name);
     return false;
 }
 

@@ -27,8 +27,9 @@ enum pipeline_state {
 /* What a command has made of a pipeline that runs. */
 enum pipeline_hold {
     PIPELINE_GOES = 0,
-    PIPELINE_PAUSED, /* the source hands out nothing; what was handed out is delivered             */
-    PIPELINE_DRAINED /* the same, and somebody asked to have it all delivered: source.settled says */
+    PIPELINE_PAUSED, /* the source hands out nothing; what was handed out is delivered */
+    PIPELINE_DRAINED /* the same, and somebody asked to have it all delivered: source.settled says
+                      */
 };
 
 struct pipeline {
@@ -54,10 +55,11 @@ struct pipeline {
     size_t share, factor; /* of the memory, of each worker */
     bool mlock;
     atomic_int state;
-    atomic_int hold; /* enum pipeline_hold; stored by the control thread, read by any: relaxed */
-    atomic_bool hurry;                /* a sink has failed: drain no longer */
+    atomic_int hold;   /* enum pipeline_hold; stored by the control thread, read by any: relaxed */
+    atomic_bool hurry; /* a sink has failed: drain no longer */
     _Atomic int64_t stop_deadline_ns; /* set before STOPPING */
-    _Atomic uint32_t finish_ms; /* set before STOPPING: for what sinks were lent when it is not drained */
+    _Atomic uint32_t
+        finish_ms; /* set before STOPPING: for what sinks were lent when it is not drained */
     /* The last warning or error that each one logged, and of the state file.  [any] */
     struct note source_note, record_note, sink_notes[JOURNAL_SINKS_MAX];
     atomic_bool cannot_record; /* the newest try to write the state file failed */
@@ -74,8 +76,8 @@ struct pipeline_setup {
     const struct config *owner;
     const struct clock *clock;
     struct doorbell *control_bell;
-    size_t memory; /* bytes for this pipeline */
-    size_t memory_factor; /* how many pipelines share `memory` */
+    size_t memory;         /* bytes for this pipeline */
+    size_t memory_factor;  /* how many pipelines share `memory` */
     uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
     uint32_t watch; /* LEAT_WATCH_... */
@@ -88,9 +90,9 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
  * go on from there. */
 bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *known,
                      leat_error *error);
-bool pipeline_start(struct pipeline *pipeline, leat_error *error); /* [main] */
+bool pipeline_start(struct pipeline *pipeline, leat_error *error);      /* [main] */
 void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns); /* [main] again: sooner */
-void pipeline_join(struct pipeline *pipeline); /* [main] after ENDED or ask_stop: waits */
+void pipeline_join(struct pipeline *pipeline);    /* [main] after ENDED or ask_stop: waits */
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
 
 /* [main] */

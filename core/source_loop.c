@@ -28,13 +28,14 @@ static void count(_Atomic uint64_t *counter, uint64_t by)
                           memory_order_relaxed);
 }
 
-/* ---- what others may see: once a step and once a batch ---------------------------------------- */
+/* ---- what others may see: once a step and once a batch ----------------------------------------
+ */
 
 static void show(struct source_loop *loop)
 {
     struct source_counters *counters = &loop->counters;
-    uint64_t seen = loop->window.idle.value > loop->last_safe ? loop->window.idle.value
-                                                               : loop->last_safe;
+    uint64_t seen =
+        loop->window.idle.value > loop->last_safe ? loop->window.idle.value : loop->last_safe;
     int64_t oldest_us = 0;
 
     if (!window_is_empty(&loop->window))
@@ -53,7 +54,7 @@ static void show(struct source_loop *loop)
 static int64_t commit_us(const leat_transaction *transaction)
 {
     return transaction && transaction->commit_us > INT64_C(946684800000000) ? transaction->commit_us
-                                                                           : 0;
+                                                                            : 0;
 }
 
 static int64_t wall_us(void)
@@ -147,8 +148,8 @@ static bool collect(struct source_loop *loop)
 /* No more batches are handed out. */
 static bool is_closed(struct source_loop *loop)
 {
-    return atomic_load_explicit(&loop->draining, memory_order_relaxed)
-           || atomic_load_explicit(&loop->held, memory_order_acquire);
+    return atomic_load_explicit(&loop->draining, memory_order_relaxed) ||
+           atomic_load_explicit(&loop->held, memory_order_acquire);
 }
 
 /* Have all sinks shown what was demanded of them, if anything was? */
@@ -157,8 +158,8 @@ static bool is_proved(struct source_loop *loop)
     if (atomic_load_explicit(&loop->proof.position, memory_order_relaxed) == 0)
         return true;
     for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (!atomic_load_explicit(&loop->channels[i].proved, memory_order_acquire)
-            && atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
+        if (!atomic_load_explicit(&loop->channels[i].proved, memory_order_acquire) &&
+            atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
             return false;
     return true;
 }
@@ -166,8 +167,8 @@ static bool is_proved(struct source_loop *loop)
 /* What became durable goes to the journal; false: nothing moved. */
 static bool advance(struct source_loop *loop, bool urgent)
 {
-    if (!is_proved(loop)
-        || !window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop))
+    if (!is_proved(loop) ||
+        !window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop))
         return false;
     journal_offer(loop->journal, loop->window.durable,
                   loop->window.has_identity ? &loop->window.durable_last : NULL,
@@ -180,8 +181,8 @@ static void tell(struct source_loop *loop)
 {
     uint64_t recorded = atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);
 
-    if (recorded == loop->told.durable_position
-        && loop->window.head - 1 == loop->told.returned_serial)
+    if (recorded == loop->told.durable_position &&
+        loop->window.head - 1 == loop->told.returned_serial)
         return;
     stage_pass("before_feedback");
     loop->told.durable_position = recorded;
@@ -213,8 +214,8 @@ static bool work_waits(struct source_loop *loop)
     for (uint32_t i = 0; i < loop->channel_count; i++)
         if (ring_count(&loop->channels[i].reclaim) > 0)
             return true;
-    return atomic_load_explicit(&loop->journal->recorded, memory_order_acquire)
-           != loop->told.durable_position;
+    return atomic_load_explicit(&loop->journal->recorded, memory_order_acquire) !=
+           loop->told.durable_position;
 }
 
 static int32_t wait_limit(struct source_loop *loop, int32_t max_wait_ms)
@@ -261,9 +262,9 @@ static void settle(struct source_loop *loop)
     stuck = source_loop_is_stuck(loop);
     if (!settled)
         journal_urge(loop->journal);
-    if (!count_left(loop)
-        && settled == atomic_load_explicit(&loop->settled, memory_order_relaxed)
-        && stuck == atomic_load_explicit(&loop->stuck, memory_order_relaxed))
+    if (!count_left(loop) &&
+        settled == atomic_load_explicit(&loop->settled, memory_order_relaxed) &&
+        stuck == atomic_load_explicit(&loop->stuck, memory_order_relaxed))
         return;
     atomic_store_explicit(&loop->settled, settled, memory_order_release);
     atomic_store_explicit(&loop->stuck, stuck, memory_order_release);
@@ -293,11 +294,11 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
 
 bool source_loop_is_drained(struct source_loop *loop)
 {
-    /* What a sink holds back (accepted, not durable yet) is not waited for: it stays unconfirmed, and
-     * the next start finds that the sink has it. */
-    return window_is_empty(&loop->window) && journal_is_settled(loop->journal)
-           && loop->told.durable_position
-                  == atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);
+    /* What a sink holds back (accepted, not durable yet) is not waited for: it stays unconfirmed,
+     * and the next start finds that the sink has it. */
+    return window_is_empty(&loop->window) && journal_is_settled(loop->journal) &&
+           loop->told.durable_position ==
+               atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);
 }
 
 bool source_loop_is_stuck(struct source_loop *loop)
@@ -320,8 +321,8 @@ int source_loop_behind(struct source_loop *loop)
 
     for (uint32_t i = 0; i < loop->channel_count; i++) {
         const struct channel *channel = &loop->channels[i];
-        if (channel->returned == loop->published
-            || atomic_load_explicit(&channel->order, memory_order_relaxed) == CHANNEL_DROP)
+        if (channel->returned == loop->published ||
+            atomic_load_explicit(&channel->order, memory_order_relaxed) == CHANNEL_DROP)
             continue;
         if (behind < 0 || channel->returned < loop->channels[behind].returned)
             behind = (int)i;
@@ -347,8 +348,8 @@ static bool must_rest(struct source_loop *loop)
     size_t enough = loop->ahead_enough, least = SIZE_MAX;
 
     for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (loop->ahead[i] < least
-            && atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
+        if (loop->ahead[i] < least &&
+            atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
             least = loop->ahead[i];
     if (loop->resting)
         enough -= enough / 4;
@@ -407,14 +408,13 @@ static leat_status host_batch_reserve(const leat_host *host, leat_writer *writer
     assert(batch == loop->open);
     if (size > span_room_max(&loop->pool))
         return reject_size(loop, size, error);
-    if (!span_list_grow(&batch->memory, &loop->pool, &writer->arena, size)
-        && !(collect(loop) && span_list_grow(&batch->memory, &loop->pool, &writer->arena, size))) {
+    if (!span_list_grow(&batch->memory, &loop->pool, &writer->arena, size) &&
+        !(collect(loop) && span_list_grow(&batch->memory, &loop->pool, &writer->arena, size))) {
         count(&loop->counters.starved, 1);
         return LEAT_AGAIN;
     }
     /* A slab that is there is filled, however small batch.size is: it costs the same. */
-    if (batch->memory.slabs > 1
-        && batch->memory.slabs * loop->pool.slab_size >= loop->batch_size)
+    if (batch->memory.slabs > 1 && batch->memory.slabs * loop->pool.slab_size >= loop->batch_size)
         writer->full = 1;
     return LEAT_OK;
 }
@@ -448,8 +448,8 @@ static void host_batch_publish(const leat_host *host, leat_writer *writer)
     }
     batch->last = writer->last->identity;
     batch->pending = loop->channel_count;
-    batch->bytes = batch->memory.slabs * loop->pool.slab_size
-                   - (size_t)(writer->arena.end - writer->arena.cur);
+    batch->bytes = batch->memory.slabs * loop->pool.slab_size -
+                   (size_t)(writer->arena.end - writer->arena.cur);
     atomic_store_explicit(&batch->hold_until_ns, 0, memory_order_relaxed);
     count(&loop->counters.changes, writer->change_count);
     count(&loop->counters.batches, 1);
@@ -549,8 +549,8 @@ static bool make_batches(struct source_loop *loop)
     if (!window_init(&loop->window, loop->batch_count))
         return false;
     for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (!ring_init(&loop->channels[i].forward, loop->batch_count)
-            || !ring_init(&loop->channels[i].reclaim, loop->batch_count))
+        if (!ring_init(&loop->channels[i].forward, loop->batch_count) ||
+            !ring_init(&loop->channels[i].reclaim, loop->batch_count))
             return false;
     return true;
 }
@@ -576,8 +576,8 @@ bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *
         loop->channels[i].source_bell = &loop->bell;
         loop->channels[i].worker_bell.fd = -1;
     }
-    if (!tally_init(&loop->tally, setup->tally_tables) || !doorbell_init(&loop->bell) || !pool_init(&loop->pool, setup->memory, SLAB_SIZE, setup->mlock)
-        || !make_batches(loop))
+    if (!tally_init(&loop->tally, setup->tally_tables) || !doorbell_init(&loop->bell) ||
+        !pool_init(&loop->pool, setup->memory, SLAB_SIZE, setup->mlock) || !make_batches(loop))
         return false;
     for (uint32_t i = 0; i < loop->channel_count; i++)
         if (!doorbell_init(&loop->channels[i].worker_bell))

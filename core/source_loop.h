@@ -25,13 +25,13 @@
 
 struct source_counters { /* written by the source thread, read by any: relaxed */
     _Atomic uint64_t changes, batches, bytes, starved, begins;
-    _Atomic uint64_t turns;    /* steps: the thread lives */
-    _Atomic uint64_t received; /* the newest position seen */
-    _Atomic uint64_t durable;  /* everything up to here is durable in every sink */
-    _Atomic uint64_t in_flight; /* batches in the window */
-    _Atomic uint64_t pool_used; /* bytes */
+    _Atomic uint64_t turns;           /* steps: the thread lives */
+    _Atomic uint64_t received;        /* the newest position seen */
+    _Atomic uint64_t durable;         /* everything up to here is durable in every sink */
+    _Atomic uint64_t in_flight;       /* batches in the window */
+    _Atomic uint64_t pool_used;       /* bytes */
     _Atomic int64_t oldest_commit_us; /* of what is in flight; 0: nothing is */
-    _Atomic int state;         /* LEAT_STATE_... */
+    _Atomic int state;                /* LEAT_STATE_... */
 };
 
 /* Commits that wait to be confirmed, for the latency only: thinned out when there are many. */
@@ -73,13 +73,14 @@ struct source_loop {
     atomic_bool draining;
     /* Set by the control thread, read by the source thread: the same, until it is taken back. */
     atomic_bool held;
-    /* Stored by the source thread (release) while it is held, loaded by the control thread (acquire):
-     * all that was handed out is durable, recorded and told; or, it cannot become so because the
-     * only sinks that still have something are paused. */
+    /* Stored by the source thread (release) while it is held, loaded by the control thread
+     * (acquire): all that was handed out is durable, recorded and told; or, it cannot become so
+     * because the only sinks that still have something are paused. */
     atomic_bool settled, stuck;
     atomic_bool counted; /* the same: every channel's `left` is true, and can only fall (release) */
-    uint64_t published; /* batches that went to every sink */
-    _Atomic uint64_t newest; /* of the origin: nothing newer existed when it was reached; 0: unknown */
+    uint64_t published;  /* batches that went to every sink */
+    _Atomic uint64_t
+        newest;         /* of the origin: nothing newer existed when it was reached; 0: unknown */
     struct proof proof; /* what the sinks have to show before anything is recorded */
     /* The namespace of the identities: set once at begin (release), read by workers (acquire). */
     _Atomic(const char *) name_space;
@@ -98,7 +99,7 @@ struct source_loop_setup {
     const struct clock *clock;
     const char *pipeline;
     const leat_source_ops *ops;
-    size_t memory;       /* bytes for the source's batches */
+    size_t memory; /* bytes for the source's batches */
     size_t memory_factor;
     size_t batch_size;
     uint32_t max_delay_us;

@@ -39,7 +39,8 @@ static bool take_lock(struct state_directory *directory, leat_error *error)
     char text[200] = "", pid[24];
     ssize_t length;
 
-    directory->lock = openat(directory->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    directory->lock =
+        openat(directory->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (directory->lock < 0) {
         (void)snprintf(text, sizeof text, "cannot open the lock file: %s", strerror(errno));
         return refuse(error, open_exit_code(), directory->path, text);
@@ -55,7 +56,8 @@ static bool take_lock(struct state_directory *directory, leat_error *error)
         return refuse(error, 73, directory->path, text);
     }
     length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(directory->lock, 0) != 0 || pwrite(directory->lock, pid, (size_t)length, 0) != length) {
+    if (ftruncate(directory->lock, 0) != 0 ||
+        pwrite(directory->lock, pid, (size_t)length, 0) != length) {
         (void)snprintf(text, sizeof text, "cannot write the lock file: %s", strerror(errno));
         return refuse(error, 74, directory->path, text);
     }
@@ -138,8 +140,11 @@ static void put_entry(FILE *out, const char *pipeline, const struct journal_entr
         if (entry->sinks[i].dropped)
             version = STATE_VERSION_DROPPED;
     lsn[encode_lsn(entry->position.value, lsn)] = '\0';
-    (void)fprintf(out, "# Written by leat.  What is durable in every sink of this pipeline that is not dropped.\n"
-                       "version: %d\npipeline: ", version);
+    (void)fprintf(
+        out,
+        "# Written by leat.  What is durable in every sink of this pipeline that is not dropped.\n"
+        "version: %d\npipeline: ",
+        version);
     put_quoted(out, pipeline);
     (void)fprintf(out, "\nname_space: ");
     put_quoted(out, entry->name_space);
@@ -180,15 +185,16 @@ static bool write_all(int fd, const char *text, size_t size)
     return true;
 }
 
-static bool replace_file(const struct state_directory *directory, const char *name, const char *text,
-                         size_t size)
+static bool replace_file(const struct state_directory *directory, const char *name,
+                         const char *text, size_t size)
 {
     char temporary[160];
     int fd;
     bool ok;
 
     (void)snprintf(temporary, sizeof temporary, "%s.new", name);
-    fd = openat(directory->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    fd = openat(directory->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                0640);
     if (fd < 0)
         return false;
     ok = write_all(fd, text, size) && fsync(fd) == 0;

@@ -247,9 +247,11 @@ const char *status_pipeline_word(const struct status_pipeline *pipeline)
 {
     static const char *const words[] = {"new", "running", "draining", "ended"};
 
-    if (pipeline->present && pipeline->state == PIPELINE_RUNNING && pipeline->hold == PIPELINE_PAUSED)
+    if (pipeline->present && pipeline->state == PIPELINE_RUNNING &&
+        pipeline->hold == PIPELINE_PAUSED)
         return "paused";
-    if (pipeline->present && pipeline->state == PIPELINE_RUNNING && pipeline->hold == PIPELINE_DRAINED)
+    if (pipeline->present && pipeline->state == PIPELINE_RUNNING &&
+        pipeline->hold == PIPELINE_DRAINED)
         return pipeline->settled ? "drained" : "draining";
     if (pipeline->present)
         return words[pipeline->state];
@@ -266,9 +268,8 @@ const char *status_source_word(int state)
 
 const char *status_sink_word(int state)
 {
-    static const char *const words[] = {"waiting",  "starting", "running", "recovering",
-                                        "retrying", "down",     "failed",  "dropped",
-                                        "paused"};
+    static const char *const words[] = {"waiting", "starting", "running", "recovering", "retrying",
+                                        "down",    "failed",   "dropped", "paused"};
 
     return words[state];
 }

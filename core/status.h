@@ -23,7 +23,7 @@ struct status_sink {
     char name[64];
     const char *plugin; /* static */
     int state;          /* enum worker_state */
-    uint64_t up;               /* 1: it takes records */
+    uint64_t up;        /* 1: it takes records */
     uint64_t records, bytes, parts, retries, rejects, dead_letters, starts, skipped;
     uint64_t missed; /* changes that it was not given while it was dropped */
     uint64_t waiting_batches, encoded_parts, lent_parts;

@@ -49,9 +49,9 @@ static bool pipeline_moves(struct watchdog_thread *threads, struct pipeline *pip
     if (!pipeline || pipeline_state(pipeline) != PIPELINE_RUNNING)
         return true;
     for (size_t i = 0; i < pipeline->sink_count; i++)
-        if (!atomic_load_explicit(&pipeline->workers[i]->stopping, memory_order_relaxed)
-            && !moves(&threads[1 + i], &pipeline->workers[i]->counters.turns,
-                      &pipeline->channels[i].worker_bell)) {
+        if (!atomic_load_explicit(&pipeline->workers[i]->stopping, memory_order_relaxed) &&
+            !moves(&threads[1 + i], &pipeline->workers[i]->counters.turns,
+                   &pipeline->channels[i].worker_bell)) {
             log_event(pipeline->config->name, pipeline->sink_names[i], LEAT_LOG_ERROR,
                       "thread is stuck, the watchdog is not fed", NULL, 0);
             alive = false;
@@ -77,7 +77,8 @@ void watchdog_tick(struct watchdog *watchdog, struct registry *registry)
         return;
     watchdog->next_ns = now_ns + watchdog->interval_ns;
     if (!watchdog->threads)
-        watchdog->threads = calloc((size_t)CONFIG_PIPELINES_MAX * THREADS, sizeof *watchdog->threads);
+        watchdog->threads =
+            calloc((size_t)CONFIG_PIPELINES_MAX * THREADS, sizeof *watchdog->threads);
     for (size_t i = 0; watchdog->threads && i < count; i++)
         if (!pipeline_moves(&watchdog->threads[i * THREADS], registry->pipelines[i]))
             alive = false;

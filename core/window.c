@@ -60,10 +60,11 @@ static void mark_add(struct window *window, int64_t ready_ns, uint64_t position,
         if (ready_ns < mark->ready_ns)
             ready_ns = mark->ready_ns;
         /* Only a mark that is not the sole one may be put off again and again. */
-        if (window->mark_count == WINDOW_MARKS
-            || (window->mark_count > 1 && ready_ns - mark->ready_ns < MARK_GRAIN_NS
-                && ready_ns - window->marks[(window->mark_head + window->mark_count - 2)
-                                            % WINDOW_MARKS].ready_ns < MARK_GRAIN_NS)) {
+        if (window->mark_count == WINDOW_MARKS ||
+            (window->mark_count > 1 && ready_ns - mark->ready_ns < MARK_GRAIN_NS &&
+             ready_ns - window->marks[(window->mark_head + window->mark_count - 2) % WINDOW_MARKS]
+                            .ready_ns <
+                 MARK_GRAIN_NS)) {
             *mark = (struct window_mark){ready_ns, position, last};
             return;
         }

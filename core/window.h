@@ -35,7 +35,7 @@ struct window {
     leat_identity last_identity;
     struct window_mark marks[WINDOW_MARKS];
     uint32_t mark_head, mark_count;
-    position_durable durable; /* what may be confirmed now */
+    position_durable durable;   /* what may be confirmed now */
     leat_identity durable_last; /* the newest identity at or before it */
     bool has_identity;
 };

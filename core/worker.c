@@ -102,7 +102,8 @@ static bool was_encoded(struct worker *worker, leat_identity identity)
     struct slot *slot = worker__slot(worker, worker->tail - 1);
 
     return worker->head != worker->tail && slot->record_count > 0 &&
-           leat_identity_compare(identity, worker__record(slot, slot->record_count - 1)->identity) <= 0;
+           leat_identity_compare(identity,
+                                 worker__record(slot, slot->record_count - 1)->identity) <= 0;
 }
 
 /* A sink that was filled from another server: to skip what it "holds" would lose everything. */
@@ -131,7 +132,8 @@ static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
 static void warn_of_older(struct worker *worker, const leat_sink_start *start)
 {
     leat_identity newest;
-    leat_field fields[] = {LEAT_F_LSN("holds_up_to", start->last.position), LEAT_F_LSN("begins_behind", 0)};
+    leat_field fields[] = {LEAT_F_LSN("holds_up_to", start->last.position),
+                           LEAT_F_LSN("begins_behind", 0)};
 
     if (worker->has_accepted || worker->has_floor || !journal_newest(worker->journal, &newest) ||
         leat_identity_compare(start->last, newest) >= 0)
@@ -172,8 +174,7 @@ static bool shows_proof(struct worker *worker, const leat_sink_start *start)
     leat_error error = {.size = sizeof error, .status = LEAT_EFATAL, .exit_code = 65};
     char has[32] = "nothing that it can name";
 
-    if (!worker->proof ||
-        atomic_load_explicit(&worker->channel->proved, memory_order_relaxed))
+    if (!worker->proof || atomic_load_explicit(&worker->channel->proved, memory_order_relaxed))
         return true;
     if (proof_holds(worker->proof, start)) {
         atomic_store_explicit(&worker->channel->proved, true, memory_order_release);

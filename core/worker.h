@@ -31,7 +31,7 @@
 
 struct config;
 
-#define WORKER_SLOTS 1024u      /* a power of two */
+#define WORKER_SLOTS 1024u /* a power of two */
 #define WORKER_PART_RECORDS 512u
 
 /* The life of a sink.  Each state says what it waits for. */
@@ -47,7 +47,14 @@ enum worker_state {
     WORKER_PAUSED       /* shown only, for RUNNING: for the command that lets it go on        */
 };
 
-enum slot_state { SLOT_FREE = 0, SLOT_READY, SLOT_LENT, SLOT_REPORTING, SLOT_REPORTED, SLOT_FINISHED };
+enum slot_state {
+    SLOT_FREE = 0,
+    SLOT_READY,
+    SLOT_LENT,
+    SLOT_REPORTING,
+    SLOT_REPORTED,
+    SLOT_FINISHED
+};
 
 struct slot {
     /* generation << 8 | enum slot_state, so that a late report of an earlier use cannot be taken
@@ -61,9 +68,9 @@ struct slot {
     struct span_list memory;
     unsigned char *records; /* record_count of leat_record */
     uint32_t record_count;
-    uint32_t durable;  /* leading records known durable */
+    uint32_t durable; /* leading records known durable */
     uint32_t attempt;
-    leat_batch offer;  /* what was lent: the records behind `durable` at that time */
+    leat_batch offer; /* what was lent: the records behind `durable` at that time */
     leat_result result;
     char result_text[256];
     int64_t encoded_ns;
@@ -76,13 +83,14 @@ struct worker_run {
 
 struct worker_counters { /* written by the worker, read by any: relaxed */
     _Atomic uint64_t records, bytes, batches, retries, rejects, dead_letters, starts, skipped;
-    _Atomic uint64_t missed;   /* changes that it was not given while it was dropped */
-    _Atomic uint64_t turns;    /* steps: the thread lives */
+    _Atomic uint64_t missed;       /* changes that it was not given while it was dropped */
+    _Atomic uint64_t turns;        /* steps: the thread lives */
     _Atomic uint64_t lent, queued; /* parts: the plugin has them; encoded and not lent */
-    _Atomic uint64_t pool_used; /* bytes */
-    _Atomic uint64_t accepted; /* position of the newest record known durable in the sink; 0: none */
+    _Atomic uint64_t pool_used;    /* bytes */
+    _Atomic uint64_t
+        accepted; /* position of the newest record known durable in the sink; 0: none */
     _Atomic int64_t retry_at_ns; /* of RETRYING and DOWN */
-    _Atomic int64_t oldest_ns; /* when the oldest record not yet durable was encoded; 0: none */
+    _Atomic int64_t oldest_ns;   /* when the oldest record not yet durable was encoded; 0: none */
     _Atomic int state;
 };
 
@@ -96,51 +104,52 @@ struct worker {
     struct pool pool;
     size_t memory_factor;
     struct encoder *encoder;
-    struct router *router; /* NULL: no routes */
+    struct router *router;           /* NULL: no routes */
     struct dead_letter *dead_letter; /* NULL: on_reject is stop */
     enum worker_state state;
     struct slot *slots;
-    uint32_t head, next, tail; /* indices that only grow; & (WORKER_SLOTS - 1) */
-    uint32_t lent;             /* slots that the plugin has */
-    struct batch *cutting;     /* the batch whose parts are being encoded */
-    const leat_change *cut_at; /* its first change that is in no part yet */
-    uint32_t cut_left;         /* and how many there are from it on */
+    uint32_t head, next, tail;             /* indices that only grow; & (WORKER_SLOTS - 1) */
+    uint32_t lent;                         /* slots that the plugin has */
+    struct batch *cutting;                 /* the batch whose parts are being encoded */
+    const leat_change *cut_at;             /* its first change that is in no part yet */
+    uint32_t cut_left;                     /* and how many there are from it on */
     char id_prefix[JOURNAL_TEXT_MAX + 32]; /* "<namespace>:<lsn>:" of id_position */
     size_t id_prefix_length;
     uint64_t id_position;
-    leat_arena arena;          /* of the newest part */
-    bool no_memory;            /* encoding waits for a slot to leave */
+    leat_arena arena; /* of the newest part */
+    bool no_memory;   /* encoding waits for a slot to leave */
     struct journal *journal;
-    leat_identity floor;       /* confirmed to the source: to hold less than this is a loss */
+    leat_identity floor; /* confirmed to the source: to hold less than this is a loss */
     bool has_floor;
-    leat_identity accepted;    /* the last record that the plugin called durable, in order */
+    leat_identity accepted; /* the last record that the plugin called durable, in order */
     bool has_accepted;
-    leat_identity skip_until;  /* the sink holds up to here already */
+    leat_identity skip_until; /* the sink holds up to here already */
     bool skipping;
     /* Of the instance before this one; see worker_change.h. */
-    bool carried;              /* skip_until is not what the sink says, but what it had made durable */
-    struct batch **backlog;    /* to be taken before what the channel holds */
+    bool carried;           /* skip_until is not what the sink says, but what it had made durable */
+    struct batch **backlog; /* to be taken before what the channel holds */
     uint32_t backlog_at, backlog_count;
-    struct worker_run *runs;   /* records behind skip_until that are durable too */
+    struct worker_run *runs; /* records behind skip_until that are durable too */
     uint32_t run_at, run_count;
-    uint32_t longest_hold_ms;  /* what was carried is held back as long as it can have been */
-    leat_identity missed;      /* the newest record that it was not given while it was dropped */
-    uint32_t failures;         /* in a row, for the back-off */
+    uint32_t longest_hold_ms; /* what was carried is held back as long as it can have been */
+    leat_identity missed;     /* the newest record that it was not given while it was dropped */
+    uint32_t failures;        /* in a row, for the back-off */
     int64_t retry_at_ns;
-    uint32_t asked_ms;         /* of the result that began the recovery; 0: the host's own back-off */
+    uint32_t asked_ms; /* of the result that began the recovery; 0: the host's own back-off */
     int64_t stall_logged_ns;
     uint64_t random;
-    leat_error error;          /* of WORKER_FAILED */
-    bool regressed;            /* FAILED because the sink holds less than it accepted, but not
-                                * less than was confirmed: the pipeline can begin again there */
-    atomic_uint reports;       /* counts batch_done; the worker looks at its slots when it moved */
+    leat_error error;    /* of WORKER_FAILED */
+    bool regressed;      /* FAILED because the sink holds less than it accepted, but not
+                          * less than was confirmed: the pipeline can begin again there */
+    atomic_uint reports; /* counts batch_done; the worker looks at its slots when it moved */
     uint32_t reports_seen;
     atomic_bool wake_asked;
     _Atomic(const char *) *name_space; /* the source loop's */
     const _Atomic uint64_t *newest;    /* the source loop's */
     struct proof *proof;               /* the source loop's; NULL in tests */
     /* Set by the control thread to end this worker alone, with the time that the plugin has to
-     * finish what is lent before it; the thread answers with ended (release) and the control bell. */
+     * finish what is lent before it; the thread answers with ended (release) and the control bell.
+     */
     atomic_bool stopping;
     _Atomic uint32_t stop_ms;
     atomic_bool ended;

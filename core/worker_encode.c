@@ -25,7 +25,8 @@ static size_t room(const struct worker *worker)
 
 static bool more_room(struct worker *worker, struct slot *slot, size_t size)
 {
-    return room(worker) >= size || span_list_grow(&slot->memory, &worker->pool, &worker->arena, size);
+    return room(worker) >= size ||
+           span_list_grow(&slot->memory, &worker->pool, &worker->arena, size);
 }
 
 static leat_bytes take(struct worker *worker, size_t length)
@@ -74,9 +75,8 @@ bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_
     if (worker->dead_letter) {
         leat_bytes why = {reason, strlen(reason)};
         leat_field fields[] = {LEAT_F_STR("record", what), LEAT_F_STR("reason", reason)};
-        leat_status status =
-            dead_letter_write(worker->dead_letter, change, route, value,
-                              worker->config->format == ENCODE_JSON, why, &error);
+        leat_status status = dead_letter_write(worker->dead_letter, change, route, value,
+                                               worker->config->format == ENCODE_JSON, why, &error);
         if (status == LEAT_OK) {
             worker__count(&worker->counters.dead_letters, 1);
             worker->log(&worker->host, LEAT_LOG_ERROR, "record rejected, kept as a dead letter",
@@ -112,8 +112,8 @@ static enum built build_route(struct worker *worker, struct slot *slot, const le
     status = router_resolve(worker->router, change, worker->arena.cur, longest, &route, error);
     if (status != LEAT_OK)
         return FAILED;
-    if (before && before->route.len == route.len
-        && memcmp(before->route.ptr, route.ptr, route.len) == 0) {
+    if (before && before->route.len == route.len &&
+        memcmp(before->route.ptr, route.ptr, route.len) == 0) {
         record->route = before->route;
         return BUILT;
     }
@@ -127,7 +127,8 @@ static enum built build_one_key(struct worker *worker, struct slot *slot, const 
                                 enum encode_key which, leat_bytes *out)
 {
     bool has;
-    size_t length = encoder_key(worker->encoder, change, which, worker->arena.cur, room(worker), &has);
+    size_t length =
+        encoder_key(worker->encoder, change, which, worker->arena.cur, room(worker), &has);
 
     if (has && length == 0) {
         if (!more_room(worker, slot, encoder_bound(worker->encoder, change)))
@@ -187,9 +188,9 @@ static enum built build_value(struct worker *worker, struct slot *slot, const le
 
     if (worker->ops->caps & LEAT_SINK_RAW_ROWS)
         return BUILT;
-    length = room(worker) < 2 ? 0
-                              : encoder_value(worker->encoder, change, worker->arena.cur,
-                                              room(worker) - 1);
+    length = room(worker) < 2
+                 ? 0
+                 : encoder_value(worker->encoder, change, worker->arena.cur, room(worker) - 1);
     if (length == 0) {
         size_t bound = encoder_bound(worker->encoder, change);
         if (!more_room(worker, slot, bound == SIZE_MAX ? bound : bound + 1))
@@ -257,8 +258,7 @@ struct batch *worker__next_waiting(struct worker *worker)
 /* What an instance before this one made durable may not have been so at once. */
 static void hold_as_before(struct worker *worker, struct batch *batch)
 {
-    int64_t until_ns =
-        clock_now_ns(worker->clock) + (int64_t)worker->longest_hold_ms * 1000000;
+    int64_t until_ns = clock_now_ns(worker->clock) + (int64_t)worker->longest_hold_ms * 1000000;
 
     if (worker->carried && worker->longest_hold_ms > 0)
         worker__hold_until(batch, until_ns);
@@ -325,7 +325,8 @@ static void out_of_memory(struct worker *worker, struct slot *slot)
     (void)snprintf(reason, sizeof reason,
                    "encoded it needs %zu bytes, the sink's share of memory is %zu: set memory to "
                    "at least %zuMiB",
-                   need, pool_bytes(&worker->pool), need * worker->memory_factor / (1024 * 1024) + 1);
+                   need, pool_bytes(&worker->pool),
+                   need * worker->memory_factor / (1024 * 1024) + 1);
     if (worker__dead_letter(worker, change, (leat_bytes){"", 0}, (leat_bytes){"", 0}, reason)) {
         cut_one(worker);
         if (!worker->cut_at)
@@ -354,9 +355,8 @@ static bool fill_part(struct worker *worker, struct slot *slot)
             }
             break;
         }
-        if (built == FAILED
-            && !worker__dead_letter(worker, change, (leat_bytes){"", 0}, (leat_bytes){"", 0},
-                                    error.text))
+        if (built == FAILED && !worker__dead_letter(worker, change, (leat_bytes){"", 0},
+                                                    (leat_bytes){"", 0}, error.text))
             return false;
         cut_one(worker);
     }
@@ -365,9 +365,9 @@ static bool fill_part(struct worker *worker, struct slot *slot)
 
 bool worker__can_encode(struct worker *worker)
 {
-    return worker->tail - worker->head < WORKER_SLOTS
-           && (worker->cutting || worker->backlog_at < worker->backlog_count
-               || ring_count(&worker->channel->forward) > 0);
+    return worker->tail - worker->head < WORKER_SLOTS &&
+           (worker->cutting || worker->backlog_at < worker->backlog_count ||
+            ring_count(&worker->channel->forward) > 0);
 }
 
 bool worker__encode_next(struct worker *worker)
@@ -375,8 +375,8 @@ bool worker__encode_next(struct worker *worker)
     struct slot *slot;
     uint32_t records;
 
-    while (!worker->no_memory && worker->state == WORKER_RUNNING
-           && worker->tail - worker->head < WORKER_SLOTS && next_batch(worker)) {
+    while (!worker->no_memory && worker->state == WORKER_RUNNING &&
+           worker->tail - worker->head < WORKER_SLOTS && next_batch(worker)) {
         slot = worker__slot(worker, worker->tail);
         records = worker->cut_left < WORKER_PART_RECORDS ? worker->cut_left : WORKER_PART_RECORDS;
         slot->record_count = slot->durable = slot->attempt = 0;
@@ -417,9 +417,9 @@ void worker__skip_encoded(struct worker *worker)
         struct slot *slot = worker__slot(worker, i);
         if (worker__slot_state(slot, memory_order_relaxed) != SLOT_READY)
             continue;
-        while (slot->durable < slot->record_count
-               && leat_identity_compare(worker__record(slot, slot->durable)->identity,
-                                        worker->skip_until) <= 0) {
+        while (slot->durable < slot->record_count &&
+               leat_identity_compare(worker__record(slot, slot->durable)->identity,
+                                     worker->skip_until) <= 0) {
             slot->durable++;
             worker__count(&worker->counters.skipped, 1);
         }

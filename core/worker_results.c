@@ -120,8 +120,8 @@ void worker__since_commit(struct histogram *histogram, const struct batch *batch
     if (batch->last_commit_us == 0)
         return;
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    histogram_add(histogram, (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 -
-                                 batch->last_commit_us);
+    histogram_add(histogram,
+                  (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - batch->last_commit_us);
 }
 
 /* How long a part took to become durable, and with its last part the batch. */

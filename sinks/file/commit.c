@@ -71,8 +71,8 @@ static void settle(struct leat_sink *sink)
  * a time that nobody notices; a trickle is synced at once. */
 int64_t sink_commit_due(const struct leat_sink *sink)
 {
-    if (!sink->bulk || sink->unsynced >= (uint64_t)sink->config->max_unsynced
-        || sink->pending_count == PENDING_MAX)
+    if (!sink->bulk || sink->unsynced >= (uint64_t)sink->config->max_unsynced ||
+        sink->pending_count == PENDING_MAX)
         return 0;
     return sink->unsynced_since_ns + BULK_DELAY_NS;
 }
@@ -175,8 +175,8 @@ leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch)
     if (sink->lost || sink->pending_count == PENDING_MAX ||
         sink->unsynced >= (uint64_t)sink->config->max_unsynced)
         return LEAT_AGAIN;
-    /* To write it would make the records before it look as if they were there; the one to retry comes
-     * first, once the host has seen that it failed. */
+    /* To write it would make the records before it look as if they were there; the one to retry
+     * comes first, once the host has seen that it failed. */
     if (out_of_order(sink, batch))
         return LEAT_AGAIN;
     struct pending *pending = &sink->pending[sink->pending_count];

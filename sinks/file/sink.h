@@ -104,10 +104,10 @@ struct leat_sink {
 
     struct pending pending[PENDING_MAX];
     uint32_t pending_count;
-    uint64_t unsynced; /* bytes */
+    uint64_t unsynced;         /* bytes */
     int64_t unsynced_since_ns; /* when the first pending batch came */
     bool bulk;                 /* the last commit was a large one: more is coming fast */
-    uint32_t *next;    /* of each record in the batch in hand, the next of its lane */
+    uint32_t *next;            /* of each record in the batch in hand, the next of its lane */
     uint32_t next_room;
 
     leat_error problem; /* status 0: nothing failed since the last commit */

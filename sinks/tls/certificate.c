@@ -17,8 +17,7 @@ static void tell(const leat_host *host, const char *whose, const X509 *certifica
         host && host->extension ? host->extension(host, LEAT_EXTENSION_METRICS) : NULL;
     struct tm end;
 
-    if (!metrics || !certificate ||
-        ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
+    if (!metrics || !certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
         return;
     metrics->set(host,
                  metrics->declare(host, LEAT_METRIC_GAUGE, LEAT_METRIC_CERTIFICATE, "certificate",

@@ -46,10 +46,11 @@ struct type_info {
 
 /* What the catalogue says of one relation, asked for when its replica identity is FULL. */
 struct relation_info {
-    const char (*key_names)[64]; /* primary key columns, in column order; callee's memory, as above */
-    uint32_t key_count;          /* 0: none */
-    bool old_row_untrue;         /* a partitioned root over leaves of another identity: the old
-                                  * row's other columns are falsely null */
+    const char (
+        *key_names)[64]; /* primary key columns, in column order; callee's memory, as above */
+    uint32_t key_count;  /* 0: none */
+    bool old_row_untrue; /* a partitioned root over leaves of another identity: the old
+                          * row's other columns are falsely null */
 };
 
 struct decoder_catalog {
@@ -57,7 +58,8 @@ struct decoder_catalog {
     /* OK; ERETRY with *error: the catalogue cannot be reached now (the stream has to be begun
      * again later); EFATAL with *error. */
     leat_status (*type)(void *context, uint32_t oid, struct type_info *out, leat_error *error);
-    leat_status (*relation)(void *context, uint32_t oid, struct relation_info *out, leat_error *error);
+    leat_status (*relation)(void *context, uint32_t oid, struct relation_info *out,
+                            leat_error *error);
 };
 
 enum { DECODE_JSON_NESTED = 0, DECODE_JSON_TEXT };
@@ -81,10 +83,12 @@ void decoder_destroy(struct decoder *decoder); /* NULL is allowed; frees all rel
 void decoder_begin_stream(struct decoder *decoder);
 
 /* One pgoutput message.  OK: taken.  AGAIN: nothing was taken, no memory: feed the same again after
- * a wake-up (the open batch has been published, if it held a change).  ERETRY: the catalogue, see above, nothing taken.
- * EREJECT: a row that can never fit: error names table, LSN, size and what to do.  EFATAL: the
- * message is not pgoutput (offset and first 32 bytes in hex): end the connection. */
-leat_status decoder_feed(struct decoder *decoder, const char *message, size_t size, leat_error *error);
+ * a wake-up (the open batch has been published, if it held a change).  ERETRY: the catalogue, see
+ * above, nothing taken. EREJECT: a row that can never fit: error names table, LSN, size and what to
+ * do.  EFATAL: the message is not pgoutput (offset and first 32 bytes in hex): end the connection.
+ */
+leat_status decoder_feed(struct decoder *decoder, const char *message, size_t size,
+                         leat_error *error);
 
 /* Publishes what is open, if there is anything.  Its safe position is the end of the last whole
  * transaction; a Commit that finds nothing open tells the host's idle_position by itself. */

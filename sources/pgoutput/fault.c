@@ -83,10 +83,8 @@ struct fault_advice fault_connection(const char *message)
         const char *part;
         struct fault_advice advice;
     } table[] = {
-        {"replication role to start walsender",
-         {77, FAULT_NEEDS_REPLICATION}},
-        {"permission denied to start WAL sender",
-         {77, FAULT_NEEDS_REPLICATION}},
+        {"replication role to start walsender", {77, FAULT_NEEDS_REPLICATION}},
+        {"permission denied to start WAL sender", {77, FAULT_NEEDS_REPLICATION}},
         {"pg_hba.conf",
          {77, "let this client in: add a line for this database, user and address to pg_hba.conf "
               "and reload the server"}},

@@ -17,8 +17,8 @@
 
 /* What the source knows at this moment. */
 struct guard_view {
-    bool streaming; /* the stream stands                                               */
-    bool released;  /* it was given up because the sinks stand still; the slot is ours */
+    bool streaming;       /* the stream stands                                               */
+    bool released;        /* it was given up because the sinks stand still; the slot is ours */
     int64_t own_pid;      /* of our walsender, which may end later than our connection */
     uint64_t durable_lsn; /* up to here we have told the server, or could */
     int64_t

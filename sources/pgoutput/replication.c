@@ -25,9 +25,9 @@
 #define NAP_BYTES (12u * 1024u)    /* a round that found more than this does not nap            */
 #define NAP_UNIX_NS (100 * US)
 #define NAP_TCP_NS (300 * US)
-#define HOT_ROUNDS 8            /* rounds in a row with data: then it pours                  */
-#define QUIET_NS (300 * US)     /* a wait longer than this: it does not                      */
-#define OFFER_NS (100 * MS)     /* offered again at the latest then, wake-up or not          */
+#define HOT_ROUNDS 8        /* rounds in a row with data: then it pours                  */
+#define QUIET_NS (300 * US) /* a wait longer than this: it does not                      */
+#define OFFER_NS (100 * MS) /* offered again at the latest then, wake-up or not          */
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18

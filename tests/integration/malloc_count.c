@@ -73,7 +73,7 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *context)
             known |= ranges[k].low == low;
         if (known || n == RANGES)
             continue;
-        ranges[n] = (struct range){ low, low + header->p_memsz, classify(info->dlpi_name) };
+        ranges[n] = (struct range){low, low + header->p_memsz, classify(info->dlpi_name)};
         if (info->dlpi_name[0] == '\0')
             counts->base = info->dlpi_addr;
         /* One writer at a time: the loader's lock is held here. */
@@ -107,11 +107,12 @@ static void count(_Atomic uint64_t *calls, void *caller)
     atomic_fetch_add_explicit(&calls[class], 1, memory_order_relaxed);
     if (class != OURS)
         return;
-    for (size_t i = ((uintptr_t)caller >> 1) % SITES, tries = 0; tries < SITES; i = (i + 1) % SITES, tries++) {
+    for (size_t i = ((uintptr_t)caller >> 1) % SITES, tries = 0; tries < SITES;
+         i = (i + 1) % SITES, tries++) {
         uintptr_t none = 0;
-        if (counts->sites[i].address == (uintptr_t)caller
-            || atomic_compare_exchange_strong(&counts->sites[i].address, &none, (uintptr_t)caller)
-            || none == (uintptr_t)caller) {
+        if (counts->sites[i].address == (uintptr_t)caller ||
+            atomic_compare_exchange_strong(&counts->sites[i].address, &none, (uintptr_t)caller) ||
+            none == (uintptr_t)caller) {
             atomic_fetch_add_explicit(&counts->sites[i].calls, 1, memory_order_relaxed);
             return;
         }

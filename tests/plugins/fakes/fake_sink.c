@@ -2,10 +2,10 @@
  *
  * fake_sink.c -- a sink plugin for tests that behaves as badly as it is told to.
  *
- * It appends each record's identity, once it calls it durable, to the file `log`.  Results are given
- * by a thread of its own, as client libraries do.  On start it says what the file holds (`holds`); in
- * the mode `forget` it goes down once and has then lost the last `every` records, like a server that
- * had not synced.
+ * It appends each record's identity, once it calls it durable, to the file `log`.  Results are
+ * given by a thread of its own, as client libraries do.  On start it says what the file holds
+ * (`holds`); in the mode `forget` it goes down once and has then lost the last `every` records,
+ * like a server that had not synced.
  */
 #include <leat/plugin.h>
 
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE, FORGET, DROP };
-static const char *const modes[] = {"ok",    "slow",  "fail",   "down",   "out_of_order", "twice",
-                                    "never", "reject", "refuse", "forget", "drop", NULL};
+static const char *const modes[] = {"ok",    "slow",   "fail",   "down",   "out_of_order", "twice",
+                                    "never", "reject", "refuse", "forget", "drop",         NULL};
 
 struct options {
     const char *log;
@@ -112,13 +112,14 @@ static void answer(leat_sink *sink)
     } else if (sink->options->mode == REJECT && misbehaves(sink)) {
         sink->failing = true;
         give_back(sink, 0, LEAT_EREJECT, records / 2);
-    } else if ((sink->options->mode == DOWN && misbehaves(sink))
-               || (sink->options->mode == FORGET && !sink->forgot && sink->done > 20)) {
+    } else if ((sink->options->mode == DOWN && misbehaves(sink)) ||
+               (sink->options->mode == FORGET && !sink->forgot && sink->done > 20)) {
         sink->down = true;
         sink->done++;
         sink->host->wake(sink->host);
     } else if (sink->options->mode == DROP && misbehaves(sink)) {
-        give_back(sink, 0, LEAT_OK, 0); /* then it is down, and wakes nobody: the next poll says so */
+        give_back(sink, 0, LEAT_OK,
+                  0); /* then it is down, and wakes nobody: the next poll says so */
         sink->down = true;
     } else if (sink->options->mode == OUT_OF_ORDER) {
         give_back(sink, sink->count - 1, LEAT_OK, 0);
@@ -188,8 +189,8 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     return sink->log ? LEAT_OK : LEAT_ECONFIG;
 }
 
-/* Cuts a torn last line, in the mode `forget` after a fall also the last `every` lines, and finds the
- * identity of the last one left. */
+/* Cuts a torn last line, in the mode `forget` after a fall also the last `every` lines, and finds
+ * the identity of the last one left. */
 static bool mend_log(leat_sink *sink)
 {
     FILE *in = fopen(sink->options->log, "r");
@@ -252,11 +253,12 @@ static leat_status fake_submit(leat_sink *sink, const leat_batch *batch)
 
     (void)pthread_mutex_lock(&sink->lock);
     /* A dead letter takes the failed record away: what follows it at once is in order too. */
-    if (sink->failed.position != 0 && sink->count == 0
-        && (leat_identity_compare(first, sink->failed) <= 0
-            || (sink->options->mode == REJECT && batch->attempt > 0)))
+    if (sink->failed.position != 0 && sink->count == 0 &&
+        (leat_identity_compare(first, sink->failed) <= 0 ||
+         (sink->options->mode == REJECT && batch->attempt > 0)))
         sink->failed.position = 0;
-    if (!sink->down && !sink->failing && sink->failed.position == 0 && sink->count < (uint32_t)sink->options->lent) {
+    if (!sink->down && !sink->failing && sink->failed.position == 0 &&
+        sink->count < (uint32_t)sink->options->lent) {
         sink->lent[sink->count++] = (struct lent){batch->token, batch};
         (void)pthread_cond_signal(&sink->moved);
         status = LEAT_OK;
@@ -310,10 +312,8 @@ static void fake_destroy(leat_sink *sink)
     free(sink);
 }
 
-static const leat_route_rules rules = {.allowed = "abcdefghijklmnopqrstuvwxyz",
-                                       .literal = ".",
-                                       .escape = '%',
-                                       .max_length = 64};
+static const leat_route_rules rules = {
+    .allowed = "abcdefghijklmnopqrstuvwxyz", .literal = ".", .escape = '%', .max_length = 64};
 
 static const leat_sink_ops ops = {
     .size = sizeof ops,

@@ -259,16 +259,18 @@ static void credentials_are_files_of_systemd(void **state)
     assert_int_equal(options_expand(&run.templates, "text", out, sizeof out), LEAT_OK);
     assert_string_equal(out, "a hunter3");
     end(&run);
-    expect("text: ${credential:../pg_password}\n"
-           "choice: ${credential:}\n",
-           "f:1:7: \"text\": ${credential:} needs the name of a credential, without a slash; write "
-           "${credential:NAME}\n"
-           "f:2:9: \"choice\": ${credential:} needs the name of a credential, without a slash; write "
-           "${credential:NAME}\n");
+    expect(
+        "text: ${credential:../pg_password}\n"
+        "choice: ${credential:}\n",
+        "f:1:7: \"text\": ${credential:} needs the name of a credential, without a slash; write "
+        "${credential:NAME}\n"
+        "f:2:9: \"choice\": ${credential:} needs the name of a credential, without a slash; write "
+        "${credential:NAME}\n");
     assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
-    expect("text: ${credential:pg_password}\n",
-           "f:1:7: \"text\": credential \"pg_password\": CREDENTIALS_DIRECTORY is not set; run leat "
-           "as a service of systemd with LoadCredential=pg_password:/PATH, or write ${file:/PATH}\n");
+    expect(
+        "text: ${credential:pg_password}\n",
+        "f:1:7: \"text\": credential \"pg_password\": CREDENTIALS_DIRECTORY is not set; run leat "
+        "as a service of systemd with LoadCredential=pg_password:/PATH, or write ${file:/PATH}\n");
 }
 
 static void what_cannot_be_put_in_is_an_error_with_its_line(void **state)

@@ -10,7 +10,8 @@ static leat_status ask_type(void *context, uint32_t oid, struct type_info *out, 
     f->type_asked++;
     if (f->answer != LEAT_OK)
         return f->answer;
-    *out = oid >= 20000 && oid < 20032 ? f->types[oid - 20000] : (struct type_info){.class = TYPE_GONE};
+    *out = oid >= 20000 && oid < 20032 ? f->types[oid - 20000]
+                                       : (struct type_info){.class = TYPE_GONE};
     return LEAT_OK;
 }
 

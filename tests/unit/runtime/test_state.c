@@ -150,11 +150,13 @@ static void refuses_anything_unexpected(void **state)
          "sinks: [{name: a, lsn: 0/1, seq: 1z}]\n",
          "not a number"},
         {"version: [\n", ":"},
-        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\nsinks:\n", "missing"},
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\nsinks:\n",
+         "missing"},
         {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
          "sinks: [{name: a, seq: 1}]\n",
          "lsn"},
-        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: [{name: a, value: b, x: y}]\n"
+        {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: [{name: a, value: b, x: "
+         "y}]\n"
          "sinks: []\n",
          "unexpected x"},
         {"version: 1\npipeline: shop\nname_space: s\nposition: 0/1\nfacts: []\n"
@@ -248,10 +250,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(loads_what_it_saved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dropped_sink_stays_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(directory_that_others_may_write_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(directory_that_others_may_write_is_refused, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(refuses_anything_unexpected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(refuses_a_file_that_was_cut_off_anywhere, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(refuses_a_file_that_others_may_have_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_a_file_that_was_cut_off_anywhere, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(refuses_a_file_that_others_may_have_written, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

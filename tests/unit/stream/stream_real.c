@@ -277,7 +277,8 @@ static void a_stalled_source_lets_the_server_go_and_comes_back(void **state)
     sql("SELECT pg_drop_replication_slot('s_release')");
 }
 
-/* What was handed over is not durable: a new connection begins behind it, and must not confirm it. */
+/* What was handed over is not durable: a new connection begins behind it, and must not confirm it.
+ */
 static void a_reconnection_confirms_only_what_is_durable(void **state)
 {
     (void)state;
