@@ -12,9 +12,9 @@
 #include <stdio.h>
 
 enum { GROUPS_IN_FLIGHT = 4 };
-/* So much of a transaction whose rest does not come for ATOMIC_PATIENCE_MS is more than the host's
- * memory holds (or the source has lost its server): it goes in parts. */
-enum { PATIENCE_BYTES = 1 << 20 };
+/* When the rest of a transaction does not come, the host's memory may be full of it (or the source
+ * has lost its server): it goes in parts.  So much of it waits for a second, less for longer. */
+enum { PATIENCE_BYTES = 1 << 20, PATIENCE_MS = 1000, LONG_PATIENCE_MS = 5000 };
 
 struct extent { /* what the next batch will hold */
     uint32_t messages;
@@ -135,11 +135,14 @@ static void close_group(struct publisher *publisher)
 /* Is it hopeless to wait for the end of the transaction that waits? */
 static bool must_cut(struct publisher *publisher)
 {
-    bool waits = publisher->window->unsent_bytes >= PATIENCE_BYTES;
-    int64_t now = waits ? socket_clock_ms() : 0;
-    if (!waits || !publisher->waiting_since_ms)
-        publisher->waiting_since_ms = now;
-    return waits && now - publisher->waiting_since_ms >= ATOMIC_PATIENCE_MS;
+    uint64_t unsent = publisher->window->unsent_bytes;
+    int64_t now = socket_clock_ms();
+    if (!publisher->patient_until_ms || unsent != publisher->patient_bytes) {
+        publisher->patient_bytes = unsent;
+        publisher->patient_until_ms =
+            now + (unsent >= PATIENCE_BYTES ? PATIENCE_MS : LONG_PATIENCE_MS);
+    }
+    return now >= publisher->patient_until_ms;
 }
 
 /* False: it is not time for another batch. */
@@ -156,7 +159,7 @@ static bool begin(struct publisher *publisher, bool idle)
     if (!extent.messages && idle && !out && must_cut(publisher))
         extent = measure(publisher, place, true);
     if (extent.messages)
-        publisher->waiting_since_ms = 0;
+        publisher->patient_until_ms = 0;
     /* Small batches are dear for the server: while others are on their way and more may come, let
      * this one grow. */
     if (!extent.messages || (!extent.full && (!idle || out >= 2)))

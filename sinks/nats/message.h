@@ -12,8 +12,7 @@
 enum {
     MESSAGE_ID_MAX = 256, /* of one identity, in bytes */
     MESSAGE_FIXED = 320,  /* all that is neither subject, inbox, identity nor payload, at most */
-    MESSAGE_HEADERS_MAX = MESSAGE_FIXED + 3 * MESSAGE_ID_MAX,
-    ATOMIC_PATIENCE_MS = 1000 /* for the rest of a transaction, see atomic.c */
+    MESSAGE_HEADERS_MAX = MESSAGE_FIXED + 3 * MESSAGE_ID_MAX
 };
 
 struct message { /* borrowed */

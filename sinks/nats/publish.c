@@ -47,7 +47,7 @@ void publisher_reset(struct publisher *publisher)
     publisher->pack_len = publisher->pack_count = 0;
     publisher->group.count = 0;
     publisher->part = 0;
-    publisher->waiting_since_ms = 0;
+    publisher->patient_until_ms = 0;
     publisher->rejected = false;
 }
 
@@ -366,8 +366,8 @@ void publisher_run(struct publisher *publisher, bool idle)
 
 int64_t publisher_due_ms(const struct publisher *publisher)
 {
-    if (publisher->waiting_since_ms)
-        return publisher->waiting_since_ms + ATOMIC_PATIENCE_MS;
+    if (publisher->patient_until_ms)
+        return publisher->patient_until_ms;
     if (!publisher->pack_count)
         return INT64_MAX;
     return publisher->pack_since_ms + publisher->options->pack_max_delay_ms;

@@ -39,7 +39,8 @@ struct publisher {
         struct flight flight;
     } group;
     uint64_t group_number;
-    int64_t waiting_since_ms; /* for the end of a transaction, with nothing on its way; 0: not so */
+    int64_t patient_until_ms; /* with a transaction's end to come, and nothing out; 0: not so */
+    uint64_t patient_bytes;   /* so much was there */
     uint32_t part;            /* of a transaction that needs several; 0: none is open */
 
     bool rejected; /* the next record can never be sent; nothing more is sent until it is told */
