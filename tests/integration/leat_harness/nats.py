@@ -2,6 +2,7 @@
 """A nats-server with JetStream in a folder of its own, and a reader of its streams over a plain socket.
 
 Nothing of leat's is used to read: the protocol is written down here once more."""
+import base64
 import contextlib
 import json
 import os
@@ -163,6 +164,21 @@ class Client:
         self.api(f"CONSUMER.DELETE.{name}.{consumer}")
         return found
 
+    def read_leader(self, name):
+        """The same as the stream's leader has it: a consumer reads the replica that it happens to live on."""
+        state, found = self.stream(name), []
+        for first in range(1, state["last_seq"] + 1, 500):
+            chunk = range(first, min(first + 500, state["last_seq"] + 1))
+            for sequence in chunk:
+                self.publish(f"$JS.API.STREAM.MSG.GET.{name}", {"seq": sequence}, reply=f"{self.inbox}.{sequence}")
+            for _ in chunk:
+                answer = json.loads(self.message()[4])
+                assert "message" in answer, answer
+                message = answer["message"]
+                headers = parse_headers(base64.b64decode(message.get("hdrs", "")))[1]
+                found.append(Message(message["seq"], message["subject"], headers, base64.b64decode(message["data"])))
+        return sorted(found, key=lambda message: message.sequence)
+
 
 def parse_headers(block):
     if not block:
@@ -269,9 +285,11 @@ class Cluster:
     def leader(self, name):
         """Who leads the stream now."""
         def found():
-            with contextlib.suppress(OSError, ConnectionError), contextlib.closing(self.servers[0].client(timeout=10)) as client:
-                leader = client.request(f"$JS.API.STREAM.INFO.{name}").get("cluster", {}).get("leader")
-                return self.servers[int(leader[1:])] if leader else None
+            for server in self.servers:
+                with contextlib.suppress(OSError, ConnectionError), contextlib.closing(server.client(timeout=10)) as client:
+                    leader = client.request(f"$JS.API.STREAM.INFO.{name}").get("cluster", {}).get("leader")
+                    return self.servers[int(leader[1:])] if leader else None
+            return None
         return wait.until(found, f"a leader of {name}", 60)
 
     def destroy(self):
