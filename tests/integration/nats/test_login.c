@@ -415,6 +415,14 @@ static void a_killed_leader_costs_nothing(void **state)
         ports[i] = bus_free_port();
     for (int i = 0; i < 3; i++)
         start_node(&nodes[i], i, ports);
+    if (!bus_at_least(&nodes[0], 2, 10)) {
+        /* A consumer reads the replica it lives on; test_brokers.py reads the leader's instead. */
+        print_message("replicas of server %s can differ after an election: docs/adr/0102\n",
+                      nodes[0].version);
+        for (int i = 0; i < 3; i++)
+            bus_stop(&nodes[i]);
+        skip();
+    }
     for (;;) { /* until the cluster has met */
         char *answer = bus_api(&nodes[0], "STREAM.CREATE.S",
                                "{\"name\":\"S\",\"subjects\":[\"S.>\"],\"storage\":\"file\","
