@@ -132,6 +132,9 @@ static const char *advice(const struct patient *patient, const char *reason, cha
     if (strstr(reason, "recorded"))
         return "make room in state_directory, or give it back to the daemon's user; nothing is "
                "confirmed until then, and nothing is lost";
+    if (strstr(reason, "connection released"))
+        return "leat let go of the slot, so that the server is not kept from stopping; it takes it "
+               "again by itself when the server is back, or a sink takes records again";
     if (strncmp(reason, "the source is waiting", 21) == 0)
         return "somebody else reads the slot: if that is the other daemon of a pair, all is well; "
                "else find it:\nSELECT slot_name, active_pid FROM pg_replication_slots WHERE active";

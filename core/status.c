@@ -60,6 +60,7 @@ static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
     out->pool_bytes = pool_bytes(&worker->pool);
     out->pool_used_bytes = load(&counters->pool_used);
     out->position = load(&counters->accepted);
+    out->hold_ms = atomic_load_explicit(&counters->hold_ms, memory_order_relaxed);
     if (oldest_ns > 0 && now_ns > oldest_ns)
         out->oldest_ms = (now_ns - oldest_ns) / 1000000;
     if ((out->state == WORKER_RETRYING || out->state == WORKER_DOWN) && retry_ns > now_ns)

@@ -31,6 +31,7 @@ struct status_sink {
     uint64_t position; /* of the newest record known durable in it, in this run; 0: none */
     int64_t oldest_ms; /* age of the oldest record that is not acknowledged; 0: there is none */
     int64_t retry_in_ms;
+    int64_t hold_ms;  /* the sink's own wish: confirmed so long after it is acknowledged */
     int64_t stall_ms; /* of the configuration: older than this is a stall */
     struct note_copy error;
     struct histogram_copy queued, delivered;

@@ -153,9 +153,10 @@ static void put_sink(struct text_buffer *out, const struct status_sink *sink, bo
     text_print(out,
                ",\"waiting_batches\":%" PRIu64 ",\"encoded_parts\":%" PRIu64
                ",\"lent_parts\":%" PRIu64 ",\"pool_bytes\":%" PRIu64 ",\"pool_used_bytes\":%" PRIu64
-               ",\"oldest_unacknowledged_ms\":%" PRId64 ",\"retry_in_ms\":%" PRId64 ",",
+               ",\"oldest_unacknowledged_ms\":%" PRId64 ",\"retry_in_ms\":%" PRId64
+               ",\"hold_ms\":%" PRId64 ",",
                sink->waiting_batches, sink->encoded_parts, sink->lent_parts, sink->pool_bytes,
-               sink->pool_used_bytes, sink->oldest_ms, sink->retry_in_ms);
+               sink->pool_used_bytes, sink->oldest_ms, sink->retry_in_ms, sink->hold_ms);
     put_lsn(out, "position", sink->position);
     text_put_string(out, ",\"latency_ms\":{");
     put_latencies(out, latencies, sizeof latencies / sizeof *latencies);

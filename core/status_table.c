@@ -82,6 +82,9 @@ static void put_sink(struct text_buffer *out, const struct status *status,
             text_print(out, ", next try in %s", time_text(sink->retry_in_ms, age, sizeof age));
         text_put_string(out, "\n");
     }
+    if (sink->hold_ms > 0)
+        text_print(out, "    what it acknowledges is confirmed %s later, as it asks for\n",
+                   time_text(sink->hold_ms, age, sizeof age));
     if (sink->retries + sink->rejects > 0)
         text_print(out, "    %" PRIu64 " retries, %" PRIu64 " rejects\n", sink->retries,
                    sink->rejects);

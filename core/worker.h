@@ -87,6 +87,7 @@ struct worker_counters { /* written by the worker, read by any: relaxed */
     _Atomic uint64_t turns;        /* steps: the thread lives */
     _Atomic uint64_t lent, queued; /* parts: the plugin has them; encoded and not lent */
     _Atomic uint64_t pool_used;    /* bytes */
+    _Atomic int64_t hold_ms;       /* the last result asked for: durable, confirmed only then */
     _Atomic uint64_t
         accepted; /* position of the newest record known durable in the sink; 0: none */
     _Atomic int64_t retry_at_ns; /* of RETRYING and DOWN */
@@ -140,7 +141,7 @@ struct worker {
     uint64_t random;
     leat_error error;    /* of WORKER_FAILED */
     bool regressed;      /* FAILED because the sink holds less than it accepted, but not
-                          * less than was confirmed: the pipeline can begin again there */
+                                * less than was confirmed: the pipeline can begin again there */
     atomic_uint reports; /* counts batch_done; the worker looks at its slots when it moved */
     uint32_t reports_seen;
     atomic_bool wake_asked;
@@ -148,8 +149,7 @@ struct worker {
     const _Atomic uint64_t *newest;    /* the source loop's */
     struct proof *proof;               /* the source loop's; NULL in tests */
     /* Set by the control thread to end this worker alone, with the time that the plugin has to
-     * finish what is lent before it; the thread answers with ended (release) and the control bell.
-     */
+     * finish what is lent before it; the thread answers with ended (release) and the control bell. */
     atomic_bool stopping;
     _Atomic uint32_t stop_ms;
     atomic_bool ended;

@@ -60,6 +60,7 @@ void worker__hold_until(struct batch *batch, int64_t until_ns)
 
 static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
 {
+    atomic_store_explicit(&worker->counters.hold_ms, hold_ms, memory_order_relaxed);
     if (hold_ms == 0)
         return;
     if (hold_ms > worker->longest_hold_ms)

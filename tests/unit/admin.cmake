@@ -5,7 +5,7 @@ leat_add_test(admin SOURCES ${CMAKE_CURRENT_LIST_DIR}/admin/test_admin.c
   LIBS leat_core PkgConfig::MICROHTTPD)
 set_tests_properties(admin PROPERTIES LABELS threads)
 leat_add_test(figures SOURCES ${CMAKE_CURRENT_LIST_DIR}/admin/test_figures.c LIBS leat_core)
-foreach(case answers not_ready recovers malformed half_open trickle secrets sockets commands drain
+foreach(case answers hold not_ready recovers malformed half_open trickle secrets sockets commands drain
         status_command systemd page metrics log_lines)
   add_test(NAME admin_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_LIST_DIR}/admin/run.py"
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})

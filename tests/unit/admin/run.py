@@ -189,6 +189,19 @@ def case_answers():
     assert not os.path.exists(SOCKET), "the socket is left behind"
 
 
+def case_hold():
+    """Why nothing is confirmed although all is acknowledged: one of the sinks asks for it."""
+    process = serve([pipeline(sinks=[sink("a", hold="10m"), sink("b")])])
+    until("all records", lambda: status()["pipelines"][0]["sinks"][0]["records"] == 5000)
+    p = status()["pipelines"][0]
+    assert [s["hold_ms"] for s in p["sinks"]] == [600000, 0] and p["positions"]["unconfirmed_bytes"] > 0, p
+    assert "what it acknowledges is confirmed 10 min later" in ask("/status.txt")[1]
+    values, _ = parse_metrics(ask("/metrics")[1])
+    held = {labels: value for (name, labels), value in values.items() if name == "leat_sink_confirm_hold_seconds"}
+    assert sorted(held.values()) == [0, 600], held
+    stop(process)
+
+
 def case_not_ready():
     process = serve([pipeline(sinks=[sink("a"), sink("b", mode="down", every=1)])], shutdown_timeout="300ms")
     code, text, _ = until("not ready", lambda: (lambda r: r if r[0] == 503 else None)(ask("/readyz")))
