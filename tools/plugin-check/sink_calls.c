@@ -4,6 +4,7 @@
  */
 #include "sink_calls.h"
 
+#include "judge.h"
 #include "stream.h"
 
 #include <stdio.h>
@@ -14,14 +15,6 @@
 static struct sink_host *of(const leat_host *host)
 {
     return (struct sink_host *)(void *)(uintptr_t)host;
-}
-
-void sink_calls_text(const char *where, const char *text)
-{
-    if (strstr(text, STREAM_MARK))
-        finding(C_SECRETS, "%s has row data in it", where);
-    if (strchr(text, '\n'))
-        finding(C_TEXT, "%s has a line break in it", where);
 }
 
 static void check_silence(struct sink_host *host, const char *what)
@@ -36,7 +29,7 @@ static void host_log(const leat_host *host, int32_t level, const char *message,
     check_silence(of(host), "log");
     if (level < LEAT_LOG_ERROR || level > LEAT_LOG_DEBUG)
         finding(C_STATUS, "it logged at level %d", (int)level);
-    sink_calls_text("a log message", message);
+    judge_text("a log message", message);
     for (size_t i = 0; i < count; i++) {
         char text[256] = "";
         if (fields[i].kind == LEAT_FIELD_STRING)
@@ -154,7 +147,7 @@ static void host_batch_done(const leat_host *handle, uint64_t token, const leat_
                result->size < sizeof *result ? result->size : sizeof *result);
         (void)snprintf(part->text, sizeof part->text, "%.*s", (int)result->text.len,
                        result->text.ptr ? result->text.ptr : "");
-        sink_calls_text("the text of a result", part->text);
+        judge_text("the text of a result", part->text);
         if (result->durable_count > part->count)
             part->result.durable_count = 0;
         part->state = PART_REPORTED;

@@ -10,7 +10,4 @@
 /* [main] Fills host->host; host->extra says how much longer it is to look. */
 void sink_calls_fill(struct sink_host *host);
 
-/* [any] Findings for a text that is no line, or has row data in it. */
-void sink_calls_text(const char *where, const char *text);
-
 #endif

@@ -4,6 +4,7 @@
  */
 #include "sink_host.h"
 
+#include "judge.h"
 #include "sink_calls.h"
 #include "stream.h"
 #include "trial.h"
@@ -13,22 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int64_t slack_ms(void)
-{
-    return settings.timeout_ms / 5;
-}
-
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static void check_error(const char *call, leat_status status, const leat_error *error)
-{
-    sink_calls_text(call, error->text);
-    if (status < 0 && !error->text[0])
-        finding(C_TEXT, "%s returned %d without a text: nobody learns why", call, (int)status);
-    if (status < 0 && error->status != LEAT_OK && error->status != status)
-        finding(C_STATUS, "%s returned %d, and %d in error->status", call, (int)status,
-                (int)error->status);
-}
 
 void sink_host_prepare(struct sink_host *host, uint32_t extra)
 {
@@ -47,21 +33,7 @@ void sink_host_open(struct sink_host *host, uint32_t extra)
     call_begin("create", settings.timeout_ms);
     leat_status status =
         subject.sink->create(&host->host, subject.options, &host->sink, &host->error);
-    int64_t took_ms = call_end();
-    if (took_ms > slack_ms())
-        finding(C_WAITING, "create took %lld ms: connecting belongs into start",
-                (long long)took_ms);
-    check_error("create", status, &host->error);
-    if (status > LEAT_OK)
-        finding(C_STATUS, "create returned %d", (int)status);
-    if (status == LEAT_OK && !host->sink)
-        finding(C_CREATE, "create returned OK and no instance");
-    if (status == LEAT_OK && host->sink)
-        return;
-    if (!found_any())
-        (void)snprintf(page->skipped, sizeof page->skipped,
-                       "create refuses the configuration: %.200s", host->error.text);
-    give_up();
+    judge_create(status, host->sink, &host->error, call_end());
 }
 
 void sink_host_close(struct sink_host *host)
@@ -69,7 +41,7 @@ void sink_host_close(struct sink_host *host)
     call_begin("destroy", settings.timeout_ms);
     subject.sink->destroy(host->sink);
     int64_t took_ms = call_end();
-    if (took_ms > slack_ms())
+    if (took_ms > judge_slack_ms())
         finding(C_WAITING, "destroy took %lld ms", (long long)took_ms);
     host->stopped = true;
     for (uint32_t i = host->head; i != host->tail; i++)
@@ -99,7 +71,7 @@ void sink_host_stop(struct sink_host *host, uint32_t deadline_ms)
     leat_status status = relay(call_stop, arguments, name, settings.timeout_ms + deadline_ms);
     host->stopped = true;
     int64_t took_ms = call_end();
-    if (took_ms > deadline_ms + slack_ms())
+    if (took_ms > deadline_ms + judge_slack_ms())
         finding(C_STOP, "%s took %lld ms", name, (long long)took_ms);
     if (status > LEAT_EOF || status < LEAT_EFATAL)
         finding(C_STATUS, "stop returned %d", (int)status);
@@ -185,7 +157,7 @@ bool sink_host_start(struct sink_host *host)
         host->stopped = false;
         status = relay(call_start, host, "start", 2 * settings.timeout_ms);
         (void)call_end();
-        check_error("start", status, &host->error);
+        judge_error("start", status, &host->error);
         if (status == LEAT_OK) {
             check_holds(host);
             skip_held(host);
@@ -254,7 +226,7 @@ static leat_status submit_one(struct sink_host *host)
     (void)pthread_mutex_unlock(&host->lock);
     leat_status status = relay(call_submit, &submission, "submit", settings.timeout_ms);
     int64_t took_ms = call_end();
-    if (took_ms > slack_ms())
+    if (took_ms > judge_slack_ms())
         finding(C_WAITING, "submit took %lld ms: only poll waits", (long long)took_ms);
     (void)pthread_mutex_lock(&host->lock);
     if (status == LEAT_OK) {
@@ -306,10 +278,10 @@ leat_status sink_host_poll(struct sink_host *host, int32_t wait_ms, const char *
     leat_status status =
         relay(call_poll, arguments, name, settings.timeout_ms + (wait_ms > 0 ? wait_ms : 0));
     int64_t took_ms = call_end();
-    if (wait_ms >= 0 && took_ms > wait_ms + slack_ms())
+    if (wait_ms >= 0 && took_ms > wait_ms + judge_slack_ms())
         finding(C_WAITING, "%s took %lld ms", name, (long long)took_ms);
     (void)!read(host->host.wake_fd, &count, sizeof count);
-    check_error("poll", status, &host->error);
+    judge_error("poll", status, &host->error);
     if (status == LEAT_EOF || status == LEAT_EREJECT || status > LEAT_EOF || status < LEAT_EFATAL)
         finding(C_STATUS, "poll returned %d", (int)status);
     return status;

@@ -4,6 +4,7 @@
  */
 #include "source_host.h"
 
+#include "judge.h"
 #include "source_judge.h"
 #include "stream.h"
 #include "trial.h"
@@ -180,17 +181,6 @@ static void host_confirm_soon(const leat_host *handle)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void check_error(const char *call, leat_status status, const leat_error *error)
-{
-    if (status < 0 && !error->text[0])
-        finding(C_TEXT, "%s returned %d without a text: nobody learns why", call, (int)status);
-    if (strchr(error->text, '\n'))
-        finding(C_TEXT, "the error of %s has a line break in it", call);
-    if (status < 0 && error->status != LEAT_OK && error->status != status)
-        finding(C_STATUS, "%s returned %d, and %d in error->status", call, (int)status,
-                (int)error->status);
-}
-
 void source_host_prepare(struct source_host *host, uint32_t extra)
 {
     memset(host, 0, sizeof *host);
@@ -224,21 +214,7 @@ void source_host_open(struct source_host *host, uint32_t extra)
     call_begin("create", settings.timeout_ms);
     leat_status status =
         subject.source->create(&host->host, subject.options, &host->source, &host->error);
-    int64_t took_ms = call_end();
-    if (took_ms > settings.timeout_ms / 5)
-        finding(C_WAITING, "create took %lld ms: connecting belongs into start and poll",
-                (long long)took_ms);
-    check_error("create", status, &host->error);
-    if (status > LEAT_OK)
-        finding(C_STATUS, "create returned %d", (int)status);
-    if (status == LEAT_OK && !host->source)
-        finding(C_CREATE, "create returned OK and no instance");
-    if (status == LEAT_OK && host->source)
-        return;
-    if (!found_any())
-        (void)snprintf(page->skipped, sizeof page->skipped,
-                       "create refuses the configuration: %.200s", host->error.text);
-    give_up();
+    judge_create(status, host->source, &host->error, call_end());
 }
 
 struct starting {
@@ -266,7 +242,7 @@ bool source_host_start(struct source_host *host, const struct source_host *earli
     host->error = (leat_error){.size = sizeof host->error};
     leat_status status = relay(call_start, &it, "start", settings.timeout_ms);
     (void)call_end();
-    check_error("start", status, &host->error);
+    judge_error("start", status, &host->error);
     if (status > LEAT_EOF || status < LEAT_EFATAL)
         finding(C_STATUS, "start returned %d", (int)status);
     if (status >= 0)
@@ -291,10 +267,10 @@ leat_status source_host_poll(struct source_host *host, int32_t wait_ms, const ch
     leat_status status =
         relay(call_poll, arguments, name, settings.timeout_ms + (wait_ms > 0 ? wait_ms : 0));
     int64_t took_ms = call_end();
-    if (wait_ms >= 0 && took_ms > wait_ms + settings.timeout_ms / 5)
+    if (wait_ms >= 0 && took_ms > wait_ms + judge_slack_ms())
         finding(C_WAITING, "%s took %lld ms", name, (long long)took_ms);
     (void)!read(host->host.wake_fd, &count, sizeof count);
-    check_error("poll", status, &host->error);
+    judge_error("poll", status, &host->error);
     if (status > LEAT_EOF || status < LEAT_EFATAL || status == LEAT_ERETRY)
         finding(C_STATUS, "poll returned %d: a source mends a lost connection by itself",
                 (int)status);
@@ -330,7 +306,7 @@ static void give_back(struct source_host *host, uint32_t keep, bool confirm)
     uint64_t arguments[2] = {(uintptr_t)host, confirm ? host->told_safe : 0};
     (void)relay(call_progress, arguments, "progress", settings.timeout_ms);
     int64_t took_ms = call_end();
-    if (took_ms > settings.timeout_ms / 5)
+    if (took_ms > judge_slack_ms())
         finding(C_WAITING, "progress took %lld ms", (long long)took_ms);
 }
 
@@ -370,7 +346,7 @@ void source_host_stop(struct source_host *host, uint32_t deadline_ms)
     leat_status status = relay(call_stop, arguments, name, settings.timeout_ms + deadline_ms);
     int64_t took_ms = call_end();
     host->stopped = true;
-    if (took_ms > deadline_ms + settings.timeout_ms / 5)
+    if (took_ms > deadline_ms + judge_slack_ms())
         finding(C_STOP, "%s took %lld ms", name, (long long)took_ms);
     if (status > LEAT_EOF || status < LEAT_EFATAL)
         finding(C_STATUS, "stop returned %d", (int)status);
