@@ -7,7 +7,7 @@ import signal
 import time
 
 from leat_harness import places, truth, wait, workload
-from leat_harness.leat import Leat
+from leat_harness.leat import Leat, settle
 from leat_harness.postgres import Postgres
 from storm import Storm
 
@@ -82,12 +82,7 @@ class BrokerStorm(Storm):
 
     def settle(self, timeout=120):
         """Returns when all that was committed is confirmed."""
-        self.daemon.send_fence(self.db)
-        end = self.db.lsn()
-        def confirmed():
-            self.daemon.must_run()
-            return self.db.caught_up(self.daemon.slot, end)
-        wait.until(confirmed, lambda: f"{end} to be confirmed\n{self.daemon.stderr_tail()}", timeout)
+        settle(self.daemon, self.db, timeout)
 
     def verify(self):
         self.work.finish()

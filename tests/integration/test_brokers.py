@@ -10,7 +10,7 @@ import time
 import pytest
 
 from leat_harness import kafka, nats, places, records, truth, wait, workload
-from leat_harness.leat import command
+from leat_harness.leat import command, settle, start
 
 NATS = [(which, mode) for mode in nats.Target.MODES for which in nats.VERSIONS if (which, mode) != ("debian", "atomic")]
 
@@ -49,24 +49,6 @@ def log(shared_broker):
     def make(mode="idempotent", **options):
         return kafka.Target(shared_broker, mode, f"t{random.randrange(1 << 40):x}", **options)
     return make
-
-
-def settle(daemon, db, timeout=60):
-    """Returns when all that was committed is confirmed, so in every sink."""
-    daemon.send_fence(db)
-    end = db.lsn()
-    def confirmed():
-        daemon.must_run()
-        return db.caught_up(daemon.slot, end)
-    wait.until(confirmed, lambda: f"{end} to be confirmed\n{daemon.stderr_tail()}", timeout)
-
-
-def start(leat, db, *targets, **options):
-    options.setdefault("pipeline", {"confirm_interval": "50ms"})
-    daemon = leat(db.dsn(), sinks=[target if isinstance(target, dict) else target.sink() for target in targets], **options)
-    daemon.start()
-    daemon.wait_streaming(db)
-    return daemon
 
 
 # ---- the audit ---------------------------------------------------------------------------------------------------

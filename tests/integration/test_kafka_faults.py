@@ -13,7 +13,7 @@ import time
 import pytest
 
 from leat_harness import kafka, places, records, wait
-from leat_harness.leat import command
+from leat_harness.leat import command, settle, start
 
 AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
 
@@ -55,23 +55,6 @@ def topic(shared_broker, request):
         name = request.node.name.replace("[", ".").replace("]", "")
         return kafka.Target(server or shared_broker, mode, name, **options)
     return make
-
-
-def settle(daemon, db, timeout=120):
-    daemon.send_fence(db)
-    end = db.lsn()
-    def confirmed():
-        daemon.must_run()
-        return db.caught_up(daemon.slot, end)
-    wait.until(confirmed, lambda: f"{end} to be confirmed\n{daemon.stderr_tail()}", timeout)
-
-
-def start(leat, db, target, **options):
-    options.setdefault("pipeline", {"confirm_interval": "50ms"})
-    daemon = leat(db.dsn(), sinks=[target if isinstance(target, dict) else target.sink()], **options)
-    daemon.start()
-    daemon.wait_streaming(db)
-    return daemon
 
 
 def insert(db, first, last, note="'v'"):

@@ -11,6 +11,7 @@ import pytest
 
 from leat_harness import nats, records, truth, wait, workload
 from leat_harness.admin import Admin
+from leat_harness.leat import settle
 
 
 @pytest.fixture
@@ -52,9 +53,7 @@ class Shop:
 
     def confirmed(self):
         """All that was committed before the call is confirmed when it returns."""
-        self.daemon.send_fence(self.db)
-        end = self.db.lsn()
-        wait.until(lambda: self.db.caught_up(self.daemon.slot, end), lambda: f"confirmation\n{self.daemon.stderr_tail()}", 120)
+        settle(self.daemon, self.db)
 
 
 def test_both_sinks_equal_the_audit_whatever_is_changed(db, leat, scratch, bus):

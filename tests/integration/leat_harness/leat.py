@@ -214,5 +214,24 @@ class Leat:
         return [record for record in self.records(folder) if not is_fence(record)]
 
 
+def settle(daemon, db, timeout=120):
+    """Returns when all that was committed before the call is confirmed, so in every sink."""
+    daemon.send_fence(db)
+    end = db.lsn()
+    def confirmed():
+        daemon.must_run()
+        return db.caught_up(daemon.slot, end)
+    wait.until(confirmed, lambda: f"{end} to be confirmed\n{daemon.stderr_tail()}", timeout)
+
+
+def start(leat, db, *targets, **options):
+    """A daemon that streams into the targets (or sinks as they stand in the configuration)."""
+    options.setdefault("pipeline", {"confirm_interval": "50ms"})
+    daemon = leat(db.dsn(), sinks=[target if isinstance(target, dict) else target.sink() for target in targets], **options)
+    daemon.start()
+    daemon.wait_streaming(db)
+    return daemon
+
+
 def is_fence(record):
     return record.op == "message" and record.prefix == "leat-test"
