@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolation.c -- what a sink in a process of its own would cost: the prototype behind
- * docs/adr/0401.
+ * isolation.c -- what a sink in a process of its own would cost: the prototype behind docs/adr/0401.
  *
  * usage: isolation [SECONDS]   (ninja isolation_bench)
  *
- * One producer makes batches of 1,000 records of 250 bytes, as a worker does, in slabs that it
- * takes back when the sink has given them back: core/ring.h both ways, core/doorbell.h to wake a
- * sleeper.  The consumer is a sink that writes each batch to a file (or only looks at every
- * record), in thread    a thread of the same process, as sinks run today process   a forked
- * process; slabs, rings and doorbells lie in shared memory at the same address, so a batch crosses
- * by its pointer and nothing is copied copied    the same, but each batch is copied into the shared
- * memory first, as an arena that the daemon does not share would need it In turns, so that all see
- * the same machine.  One line each: records a second, and the ratio to thread; the CPU of both
- * sides for a record.
+ * One producer makes batches of 1,000 records of 250 bytes, as a worker does, in slabs that it takes back when
+ * the sink has given them back: core/ring.h both ways, core/doorbell.h to wake a sleeper.  The consumer is a
+ * sink that writes each batch to a file (or only looks at every record), in
+ *   thread    a thread of the same process, as sinks run today
+ *   process   a forked process; slabs, rings and doorbells lie in shared memory at the same address, so a
+ *             batch crosses by its pointer and nothing is copied
+ *   copied    the same, but each batch is copied into the shared memory first, as an arena that the daemon
+ *             does not share would need it
+ * In turns, so that all see the same machine.  One line each: records a second, and the ratio to thread; the
+ * CPU of both sides for a record.
  */
 #include "doorbell.h"
 #include "ring.h"

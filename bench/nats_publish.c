@@ -52,8 +52,7 @@ static double server_cpu_s(const struct bus *bus)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* ---- the sink ---------------------------------------------------------------------------------
- */
+/* ---- the sink -------------------------------------------------------------------------------- */
 
 struct ring { /* a host that only counts: batches are reused, so nothing but the sink is measured */
     leat_host host;
@@ -150,8 +149,7 @@ static void run_sink(struct bus *bus, const char *mode, uint64_t records, char *
     free(rooms);
 }
 
-/* ---- nats.c -----------------------------------------------------------------------------------
- */
+/* ---- nats.c ---------------------------------------------------------------------------------- */
 
 static _Atomic uint64_t acked;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

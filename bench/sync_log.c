@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sync_log.c -- preloaded into the daemon by the latency benchmark: notes when each fdatasync
- * ended, how long it took, and how long the file was by then, so that a record can be said durable.
+ * sync_log.c -- preloaded into the daemon by the latency benchmark: notes when each fdatasync ended,
+ * how long it took, and how long the file was by then, so that a record can be said durable.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -26,8 +26,8 @@ struct channel {
      * loaded by the worker (acquire) and by who looks (relaxed). */
     atomic_int order;
     _Atomic uint64_t left; /* batches that are out, while the source is held (relaxed) */
-    /* Stored by the worker when its sink has shown what leat.proof/1 demands (release); loaded by
-     * the source thread (acquire), which records nothing before. */
+    /* Stored by the worker when its sink has shown what leat.proof/1 demands (release); loaded by the
+     * source thread (acquire), which records nothing before. */
     atomic_bool proved;
     atomic_bool stopping; /* set by the source thread: the pipeline has ended */
     struct doorbell worker_bell;

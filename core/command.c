@@ -41,8 +41,7 @@ static struct {
     struct command commands[COMMANDS_MAX]; /* under lock: used, pid */
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
-/* ---- one command's memory ---------------------------------------------------------------------
- */
+/* ---- one command's memory -------------------------------------------------------------------- */
 
 /* A free place; NULL: none is left, or this pipeline's last command still runs. */
 static struct command *take(const char *pipeline)
@@ -105,8 +104,7 @@ static bool fill(struct command *command, const char *text, const leat_pair *env
     return ok;
 }
 
-/* ---- its life, in its own thread --------------------------------------------------------------
- */
+/* ---- its life, in its own thread ------------------------------------------------------------- */
 
 static int spawn(struct command *command, pid_t *pid)
 {
@@ -239,8 +237,7 @@ static bool start_thread(struct command *command)
     return ok;
 }
 
-/* ---- what others call -------------------------------------------------------------------------
- */
+/* ---- what others call ------------------------------------------------------------------------ */
 
 static leat_status run(const leat_host *host, const char *text, const leat_pair *environment,
                        size_t count, int64_t timeout_ms)

@@ -24,8 +24,7 @@ struct config_peek {
     } * pipelines;
 };
 
-/* EX_OK; or the exit code, with what is wrong in `errors` (NULL: in silence): it cannot be read, or
- * is no YAML. */
+/* EX_OK; or the exit code, with what is wrong in `errors` (NULL: in silence): it cannot be read, or is no YAML. */
 int config_peek(const char *path, struct config_peek *out, FILE *errors);
 void config_peek_fini(struct config_peek *peek);
 

@@ -2,9 +2,9 @@
  *
  * dead_letter.h -- a file for records that a sink will never take.  [worker]
  *
- * One line a record: why, which sink, the identity, the route, the record as it was encoded (as
- * JSON where it is JSON, else in base64).  A line is durable (fdatasync) before the record counts
- * as delivered.
+ * One line a record: why, which sink, the identity, the route, the record as it was encoded (as JSON
+ * where it is JSON, else in base64).  A line is durable (fdatasync) before the record counts as
+ * delivered.
  */
 #ifndef LEAT_DEAD_LETTER_H
 #define LEAT_DEAD_LETTER_H

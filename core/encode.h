@@ -4,8 +4,8 @@
  *
  * An encoding is a table of functions, chosen by name (`format:`).  An encoder is one sink's: used
  * by that sink's worker alone [worker], created and destroyed on [main].  It keeps what can be
- * prepared once a relation (escaped names) in a bounded cache of its own, keyed by
- * leat_relation.id, and never touches a relation after the call that brought it.
+ * prepared once a relation (escaped names) in a bounded cache of its own, keyed by leat_relation.id,
+ * and never touches a relation after the call that brought it.
  */
 #ifndef LEAT_ENCODE_H
 #define LEAT_ENCODE_H

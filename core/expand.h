@@ -3,10 +3,11 @@
  * expand.h -- ${ENV}, ${file:path} and ${credential:name} inside a value.  [any]
  *
  * ${NAME} is an environment variable, ${file:PATH} a file's content without its last newline (a
- * relative path is against the configuration's folder), ${credential:NAME} the same of the file
- * NAME in $CREDENTIALS_DIRECTORY, where systemd puts what LoadCredential= names; $${ is a literal
- * ${, and every other $ is itself. What was put in is never looked at again.  Allocates nothing: a
- * worker expands its secrets anew at every connect.
+ * relative path is against the configuration's folder), ${credential:NAME} the same of the file NAME
+ * in $CREDENTIALS_DIRECTORY, where systemd puts what LoadCredential= names; $${ is a literal ${, and
+ * every other $ is itself.
+ * What was put in is never looked at again.  Allocates nothing: a worker expands its secrets anew
+ * at every connect.
  */
 #ifndef LEAT_EXPAND_H
 #define LEAT_EXPAND_H

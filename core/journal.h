@@ -81,8 +81,8 @@ bool journal_take(struct journal *journal, bool all, struct journal_entry *out);
 void journal_written(struct journal *journal, const struct journal_entry *entry);
 void journal_failed(struct journal *journal);
 
-/* [source, control] Nothing waits for the sink any more: its durable identity stays as it is, and
- * is marked as dropped in the state file.  EREJECT: it is the last one that is left; AGAIN: it was
+/* [source, control] Nothing waits for the sink any more: its durable identity stays as it is, and is
+ * marked as dropped in the state file.  EREJECT: it is the last one that is left; AGAIN: it was
  * dropped before; ECONFIG: there is no such sink. */
 leat_status journal_drop(struct journal *journal, const char *sink);
 
@@ -104,8 +104,7 @@ bool journal_newest(struct journal *journal, leat_identity *out);
 /* [any] A copy of what is to be recorded. */
 void journal_read(struct journal *journal, struct journal_entry *out);
 
-/* [any] The last identity that is known durable in the sink, recorded or about to be; false: none.
- */
+/* [any] The last identity that is known durable in the sink, recorded or about to be; false: none. */
 bool journal_sink_floor(struct journal *journal, const char *sink, leat_identity *out);
 
 /* [any] True when everything offered is on disk. */

@@ -18,8 +18,7 @@
 
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 
-/* ---- what goes wrong is remembered ------------------------------------------------------------
- */
+/* ---- what goes wrong is remembered ------------------------------------------------------------ */
 
 static void remember(struct note *note, int32_t level, const char *message,
                      const leat_field *fields, size_t field_count)
@@ -227,8 +226,7 @@ static bool start_thread(pthread_t *thread, void *(*entry)(void *), void *argume
     return ok;
 }
 
-/* The journal begins as the state file stood; a sink that is new in the configuration is not known.
- */
+/* The journal begins as the state file stood; a sink that is new in the configuration is not known. */
 static void begin_journal(struct pipeline *pipeline)
 {
     struct journal_entry *entry = &pipeline->journal.entry;
@@ -248,8 +246,7 @@ static void begin_journal(struct pipeline *pipeline)
     pipeline->source.window.durable.value = entry->position.value;
 }
 
-/* What a plugin returns is its answer; error->status need not repeat it, and its text may be empty.
- */
+/* What a plugin returns is its answer; error->status need not repeat it, and its text may be empty. */
 static bool is_made(leat_status status, leat_error *error)
 {
     if (status == LEAT_OK)

@@ -27,9 +27,8 @@ enum pipeline_state {
 /* What a command has made of a pipeline that runs. */
 enum pipeline_hold {
     PIPELINE_GOES = 0,
-    PIPELINE_PAUSED, /* the source hands out nothing; what was handed out is delivered */
-    PIPELINE_DRAINED /* the same, and somebody asked to have it all delivered: source.settled says
-                      */
+    PIPELINE_PAUSED, /* the source hands out nothing; what was handed out is delivered             */
+    PIPELINE_DRAINED /* the same, and somebody asked to have it all delivered: source.settled says */
 };
 
 struct pipeline {

@@ -26,15 +26,14 @@ struct plugin {
     leat_option *options; /* descriptor.option_count rows of this version's size */
 };
 
-/* fd: open, trusted, still at its beginning; the caller closes it.  description: what it must be,
- * or NULL: any plugin.  NULL with a line in `why`. */
+/* fd: open, trusted, still at its beginning; the caller closes it.  description: what it must be, or
+ * NULL: any plugin.  NULL with a line in `why`. */
 struct plugin *plugin_load(int fd, const char *real_path,
                            const struct plugin_description *description, char *why,
                            size_t why_size);
 
-/* Whether the descriptor can be used as the description (NULL: any) says; fills the copies in
- * `plugin`. NULL, or what is wrong, in `why`.  Apart from plugin_load so that a test can call it.
- */
+/* Whether the descriptor can be used as the description (NULL: any) says; fills the copies in `plugin`.
+ * NULL, or what is wrong, in `why`.  Apart from plugin_load so that a test can call it. */
 const char *plugin_adopt(struct plugin *plugin, const leat_plugin *theirs,
                          const struct plugin_description *description, char *why, size_t why_size);
 

@@ -27,9 +27,9 @@ static inline void proof_demand(struct proof *proof, uint64_t position, const ch
     atomic_store_explicit(&proof->position, position, memory_order_release);
 }
 
-/* [worker] Does a sink that started so hold everything?  A record of a transaction that commits at
- * or behind the position shows that all before it is there.  The last record of the transaction
- * before it does not: that transaction may have had more.  Changes nothing. */
+/* [worker] Does a sink that started so hold everything?  A record of a transaction that commits at or
+ * behind the position shows that all before it is there.  The last record of the transaction before
+ * it does not: that transaction may have had more.  Changes nothing. */
 static inline int proof_holds(struct proof *proof, const leat_sink_start *start)
 {
     uint64_t position = atomic_load_explicit(&proof->position, memory_order_acquire);

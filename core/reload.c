@@ -7,8 +7,8 @@
  * through two phases, one look a turn of the control thread, never waiting:
  *
  *     SETTLING  pipelines that are made anew, or go, hand out nothing more and finish what they
- * have; here it can still be given up, and everything goes on as before STOPPING  they end, and so
- * do the workers of sinks that are replaced
+ *               have; here it can still be given up, and everything goes on as before
+ *     STOPPING  they end, and so do the workers of sinks that are replaced
  *
  * and when all have ended, one switch: old things joined, new things started, the registry changed.
  * Which changes need what, and why nothing is lost or doubled on the way: docs/adr/0301.

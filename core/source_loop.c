@@ -28,8 +28,7 @@ static void count(_Atomic uint64_t *counter, uint64_t by)
                           memory_order_relaxed);
 }
 
-/* ---- what others may see: once a step and once a batch ----------------------------------------
- */
+/* ---- what others may see: once a step and once a batch ---------------------------------------- */
 
 static void show(struct source_loop *loop)
 {
@@ -294,8 +293,8 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
 
 bool source_loop_is_drained(struct source_loop *loop)
 {
-    /* What a sink holds back (accepted, not durable yet) is not waited for: it stays unconfirmed,
-     * and the next start finds that the sink has it. */
+    /* What a sink holds back (accepted, not durable yet) is not waited for: it stays unconfirmed, and
+     * the next start finds that the sink has it. */
     return window_is_empty(&loop->window) && journal_is_settled(loop->journal) &&
            loop->told.durable_position ==
                atomic_load_explicit(&loop->journal->recorded, memory_order_acquire);

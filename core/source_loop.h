@@ -73,9 +73,9 @@ struct source_loop {
     atomic_bool draining;
     /* Set by the control thread, read by the source thread: the same, until it is taken back. */
     atomic_bool held;
-    /* Stored by the source thread (release) while it is held, loaded by the control thread
-     * (acquire): all that was handed out is durable, recorded and told; or, it cannot become so
-     * because the only sinks that still have something are paused. */
+    /* Stored by the source thread (release) while it is held, loaded by the control thread (acquire):
+     * all that was handed out is durable, recorded and told; or, it cannot become so because the
+     * only sinks that still have something are paused. */
     atomic_bool settled, stuck;
     atomic_bool counted; /* the same: every channel's `left` is true, and can only fall (release) */
     uint64_t published;  /* batches that went to every sink */

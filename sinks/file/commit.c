@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-/* ---- giving back -------------------------------------------------------------------------------
- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 static void give_back(struct leat_sink *sink, const struct pending *pending, leat_status status,
                       uint32_t durable_count, const char *text)
@@ -91,8 +90,7 @@ void sink_commit(struct leat_sink *sink)
     settle(sink);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------
- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static bool same_route(const struct lane *lane, leat_bytes route)
 {
@@ -175,8 +173,8 @@ leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch)
     if (sink->lost || sink->pending_count == PENDING_MAX ||
         sink->unsynced >= (uint64_t)sink->config->max_unsynced)
         return LEAT_AGAIN;
-    /* To write it would make the records before it look as if they were there; the one to retry
-     * comes first, once the host has seen that it failed. */
+    /* To write it would make the records before it look as if they were there; the one to retry comes
+     * first, once the host has seen that it failed. */
     if (out_of_order(sink, batch))
         return LEAT_AGAIN;
     struct pending *pending = &sink->pending[sink->pending_count];

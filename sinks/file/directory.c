@@ -16,8 +16,7 @@
 
 enum { FOLDER_MODE = 0750, LOCK_MODE = 0640, LOCK_TEXT = 512, PID_DIGITS = 20 };
 
-/* ---- the lock ----------------------------------------------------------------------------------
- */
+/* ---- the lock -------------------------------------------------------------------------------- */
 
 /* Its text: "PID\n", the pid padded to PID_DIGITS so that it is replaced in one write, and then
  * "NAME SPACE\n", which once written stays. */
@@ -89,8 +88,7 @@ static leat_status lock_take(struct directory *directory, const char *name_space
     return lock_check_owner(directory, name_space, error);
 }
 
-/* ---- the base folder ---------------------------------------------------------------------------
- */
+/* ---- the base folder ------------------------------------------------------------------------- */
 
 /* The name of a folder just made is durable once its parent is synced. */
 static int sync_parent(const struct io *io, const char *path)
@@ -140,8 +138,7 @@ void directory_close(struct directory *directory)
     directory->lock = directory->fd = -1;
 }
 
-/* ---- lanes -------------------------------------------------------------------------------------
- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static int open_folder(const struct io *io, int parent, const char *name, bool make)
 {

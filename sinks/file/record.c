@@ -15,8 +15,7 @@ void record_init(struct record_scan *scan, uint8_t format, const struct record_l
     scan->limits = *limits;
 }
 
-/* ---- the identity ------------------------------------------------------------------------------
- */
+/* ---- the identity ---------------------------------------------------------------------------- */
 
 static bool hex_part(const char *text, size_t len, uint64_t *value)
 {
@@ -112,8 +111,7 @@ static void end_record(struct record_scan *scan, uint64_t end)
     scan->end = end;
 }
 
-/* ---- lines of JSON -----------------------------------------------------------------------------
- */
+/* ---- lines of JSON --------------------------------------------------------------------------- */
 
 enum { LINE_START = 0, LINE_OBJECT, LINE_STRING, LINE_ESCAPE, LINE_CLOSED, LINE_BAD };
 
@@ -221,8 +219,7 @@ static void json_feed(struct record_scan *scan, const unsigned char *p, size_t l
     scan->offset = base + len;
 }
 
-/* ---- MessagePack -------------------------------------------------------------------------------
- */
+/* ---- MessagePack ----------------------------------------------------------------------------- */
 
 enum { PACK_HEADER = 0, PACK_BAD };
 

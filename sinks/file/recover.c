@@ -38,8 +38,7 @@ static leat_status failed_on(struct recovery *recovery, const char *what, const 
     return error_errno(recovery->error, what, recovery->sink->directory.path, name);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 /* Scans segment i of the folder.  The next one's name says from where on it does not count. */
 static int scan_segment(struct recovery *recovery, int folder, const struct segment_name *names,
@@ -128,8 +127,7 @@ static leat_status judge(struct recovery *recovery)
                      recovery->damaged ? recovery->damaged_name : "");
 }
 
-/* ---- mending -----------------------------------------------------------------------------------
- */
+/* ---- mending --------------------------------------------------------------------------------- */
 
 static void log_mended(struct recovery *recovery, const struct lane *lane, const char *name,
                        const struct tail *tail)
@@ -238,8 +236,7 @@ static leat_status mend_lane(struct recovery *recovery, struct lane *lane)
     return status;
 }
 
-/* ---- start -------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 /* What an earlier failure of this instance left behind: bytes that read well, because they are in
  * memory, and may not be on the disk. */

@@ -117,8 +117,7 @@ struct leat_sink {
     int64_t next_retain_ns;
 };
 
-/* ---- lane.c: finding and making lanes, opening and closing their files [worker] ----------------
- */
+/* ---- lane.c: finding and making lanes, opening and closing their files [worker] -------------- */
 
 struct lane *lane_find(struct leat_sink *sink, leat_bytes route);
 /* NULL: no memory, or more than config.max_routes (*reject says so then). */
@@ -136,8 +135,7 @@ int lane_finish(struct leat_sink *sink, struct lane *lane);
 void lane_close(struct leat_sink *sink, struct lane *lane); /* the file; no sync */
 void lane_mark_dirty(struct leat_sink *sink, struct lane *lane);
 
-/* ---- write.c: records into segments, and what to do when that fails [worker] -------------------
- */
+/* ---- write.c: records into segments, and what to do when that fails [worker] ----------------- */
 
 /* Writes the records of the batch in hand that are this lane's.  0, or -1 with sink->problem. */
 int lane_append(struct leat_sink *sink, struct lane *lane, const leat_batch *batch);
@@ -156,8 +154,7 @@ void sink_problem(struct leat_sink *sink, const char *what, const struct lane *l
 void sink_problem_text(struct leat_sink *sink, const char *what, const struct lane *lane,
                        const char *why);
 
-/* ---- commit.c: group commit, giving batches back [worker] --------------------------------------
- */
+/* ---- commit.c: group commit, giving batches back [worker] ------------------------------------ */
 
 void sink_commit(struct leat_sink *sink);
 
@@ -165,19 +162,16 @@ void sink_commit(struct leat_sink *sink);
 int64_t sink_commit_due(const struct leat_sink *sink);
 leat_status sink_submit(struct leat_sink *sink, const leat_batch *batch);
 
-/* ---- recover.c: start [worker] -----------------------------------------------------------------
- */
+/* ---- recover.c: start [worker] --------------------------------------------------------------- */
 
 leat_status sink_recover(struct leat_sink *sink, leat_sink_start *start, leat_error *error);
 
-/* ---- retain.c [worker] -------------------------------------------------------------------------
- */
+/* ---- retain.c [worker] ----------------------------------------------------------------------- */
 
 void retain_lane(struct leat_sink *sink, const struct lane *lane);
 void retain_all(struct leat_sink *sink); /* when it is time */
 
-/* ---- check.c [main] ----------------------------------------------------------------------------
- */
+/* ---- check.c [main] -------------------------------------------------------------------------- */
 
 void file_check(const void *config, leat_check *check);
 

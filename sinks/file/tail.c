@@ -69,8 +69,7 @@ static int unreadable(const struct job *job)
     return -1;
 }
 
-/* ---- not compressed ----------------------------------------------------------------------------
- */
+/* ---- not compressed -------------------------------------------------------------------------- */
 
 /* Scans from `from`, where a record begins. */
 static int scan_plain(struct job *job, uint64_t from)
@@ -136,8 +135,7 @@ static int scan_lines(struct job *job)
     }
 }
 
-/* ---- zstd --------------------------------------------------------------------------------------
- */
+/* ---- zstd ------------------------------------------------------------------------------------ */
 
 struct frame_scan {
     struct xxh64 hash;
@@ -272,8 +270,7 @@ static int scan_zstd(struct job *job)
     }
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 int tail_scan(struct tail_scanner *scanner, const struct io *io, int fd,
               const struct segment_name *name, const struct record_limits *limits,

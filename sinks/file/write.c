@@ -15,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- telling -----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 void sink_problem_text(struct leat_sink *sink, const char *what, const struct lane *lane,
                        const char *why)
@@ -58,8 +57,7 @@ void sink_problem(struct leat_sink *sink, const char *what, const struct lane *l
     sink_problem_text(sink, what, lane, "");
 }
 
-/* ---- taking back -------------------------------------------------------------------------------
- */
+/* ---- taking back ----------------------------------------------------------------------------- */
 
 static void drop_frame(struct leat_sink *sink, const struct lane *lane)
 {
@@ -138,8 +136,7 @@ static void lane_cut_back(struct leat_sink *sink, struct lane *lane)
         segment->size = to;
 }
 
-/* ---- making durable ----------------------------------------------------------------------------
- */
+/* ---- making durable -------------------------------------------------------------------------- */
 
 static int flush_frame(struct leat_sink *sink, struct lane *lane, bool end)
 {
@@ -223,8 +220,7 @@ int lane_sync(struct leat_sink *sink, struct lane *lane, bool end_frame)
     return 0;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct run { /* records on their way into one segment */
     struct iovec pieces[PIECES_MAX];

@@ -108,8 +108,7 @@ static const struct rd_kafka_metadata *reach(struct checking *checking)
     return NULL;
 }
 
-/* ---- settings of a topic or a broker ----------------------------------------------------------
- */
+/* ---- settings of a topic or a broker --------------------------------------------------------- */
 
 struct settings {
     long long min_insync, max_message, replicas;
@@ -188,8 +187,7 @@ static void judge_settings(struct checking *checking, const char *what,
                what, settings->max_message, (long long)options->max_message);
 }
 
-/* ---- topics -----------------------------------------------------------------------------------
- */
+/* ---- topics ---------------------------------------------------------------------------------- */
 
 static const rd_kafka_metadata_topic_t *find(const struct rd_kafka_metadata *metadata,
                                              const char *name)

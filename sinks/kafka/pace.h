@@ -3,9 +3,9 @@
  * pace.h -- how much librdkafka is given at a time.  [worker] Never touches host or library.
  *
  * Messages go out in rounds of at most half a window.  A round ends when it is full, or when the
- * host has no more for now; at most PACE_ROUNDS of them are unacknowledged, and only one where the
- * brokers take long.  Librdkafka sends a partition's next request only when fewer than five of its
- * messages are on their way; while more wait, and for longer than linger.ms, its broker thread
+ * host has no more at present; at most PACE_ROUNDS of them are unacknowledged, and only one where
+ * the brokers take long.  Librdkafka sends a partition's next request only when fewer than five of
+ * its messages are on their way; while more wait, and for longer than linger.ms, its broker thread
  * polls without a pause (docs/adr/0204-kafka-pace.md).  So what would wait there waits in the host.
  */
 #ifndef KAFKA_PACE_H

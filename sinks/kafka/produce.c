@@ -33,8 +33,7 @@ static uint32_t plan(const leat_sink *sink, const leat_record *record, struct ou
     return record->op == LEAT_DELETE && keyed && sink->options->tombstones ? 2 : 1;
 }
 
-/* ---- stopping the line ------------------------------------------------------------------------
- */
+/* ---- stopping the line ----------------------------------------------------------------------- */
 
 void sink_halt(leat_sink *sink, leat_status status, const char *text)
 {
@@ -92,8 +91,7 @@ void sink_release(leat_sink *sink)
     }
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void refuse_size(leat_sink *sink, size_t size)
 {
@@ -275,8 +273,7 @@ void sink_produce(leat_sink *sink)
         sink->transaction.fed_ns = sink->host->now_ns(sink->host);
 }
 
-/* ---- what comes back --------------------------------------------------------------------------
- */
+/* ---- what comes back ------------------------------------------------------------------------- */
 
 /* Errors about what a record is, not about the state of the brokers. */
 static bool is_about_content(rd_kafka_resp_err_t err)

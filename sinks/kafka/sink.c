@@ -35,8 +35,7 @@ static void enter(leat_sink *sink, enum sink_state state)
     sink->since_ns = now_ns(sink);
 }
 
-/* ---- create, destroy --------------------------------------------------------------------------
- */
+/* ---- create, destroy ------------------------------------------------------------------------- */
 
 static leat_status check_options(const struct kafka_options *options, leat_error *error)
 {
@@ -126,8 +125,7 @@ static void kafka_destroy(leat_sink *sink)
     free(sink);
 }
 
-/* ---- what the producer says -------------------------------------------------------------------
- */
+/* ---- what the producer says ------------------------------------------------------------------ */
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -204,8 +202,7 @@ static void bury(leat_sink *sink)
     sink_fail(sink, LEAT_ERETRY, "this producer cannot go on, another follows: %s", text);
 }
 
-/* ---- start ------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static leat_status open_producer(leat_sink *sink, const leat_sink_start *start, leat_error *error)
 {
@@ -298,8 +295,7 @@ static leat_status kafka_start(leat_sink *sink, leat_sink_start *start, leat_err
     }
 }
 
-/* ---- submit, poll, stop -----------------------------------------------------------------------
- */
+/* ---- submit, poll, stop ---------------------------------------------------------------------- */
 
 static leat_status kafka_submit(leat_sink *sink, const leat_batch *batch)
 {
@@ -355,7 +351,8 @@ static void look_at_stall(leat_sink *sink)
     sink->host->log(sink->host, LEAT_LOG_WARN, "brokers do not acknowledge", fields, 3);
 }
 
-/* Nothing more comes for now that could travel with what was produced.  A commit flushes by itself.
+/* Nothing more comes at present that could travel with what was produced.  A commit flushes by
+ * itself.
  */
 static bool flush_is_due(leat_sink *sink, bool idle)
 {

@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static size_t bucket_of(leat_bytes name)
 {
@@ -80,8 +79,7 @@ void topics_clear(struct topics *topics)
     topics->admin = NULL;
 }
 
-/* ---- to READY ---------------------------------------------------------------------------------
- */
+/* ---- to READY -------------------------------------------------------------------------------- */
 
 leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
                        int32_t *partitions, bool *missing, leat_error *error)
@@ -343,8 +341,7 @@ void topic_give_up(struct topics *topics, struct topic *topic)
     topic->state = TOPIC_NEW;
 }
 
-/* ---- where a record goes ----------------------------------------------------------------------
- */
+/* ---- where a record goes --------------------------------------------------------------------- */
 
 int32_t topic_partition(int64_t partitioner, leat_bytes key, int32_t partitions)
 {

@@ -31,8 +31,7 @@ void transaction_forget(leat_sink *sink)
     transaction->records = transaction->end = transaction->committed = 0;
 }
 
-/* ---- start ------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static bool waited_too_long(const leat_sink *sink)
 {
@@ -173,8 +172,7 @@ leat_status transaction_locate(leat_sink *sink, int32_t wait_ms, leat_error *err
     return judge_owner(sink, error);
 }
 
-/* ---- the data path ----------------------------------------------------------------------------
- */
+/* ---- the data path --------------------------------------------------------------------------- */
 
 /* The source's transactions are kept whole where they have at most a quarter of ours: behind three
  * quarters the next end of one is an end of ours, and only at the limit one is cut. */

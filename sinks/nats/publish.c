@@ -215,8 +215,7 @@ bool message_write(struct publisher *publisher, const struct message *message)
     return true;
 }
 
-/* ---- one record, one message ------------------------------------------------------------------
- */
+/* ---- one record, one message ----------------------------------------------------------------- */
 
 /* Each message asks for an answer of its own, also with dedupe: sequence, where the server stores
  * one only behind the one before it: when somebody else writes one message in between, ours is
@@ -256,8 +255,7 @@ static void run_single(struct publisher *publisher)
     }
 }
 
-/* ---- several records, one message --------------------------------------------------------------
- */
+/* ---- several records, one message ------------------------------------------------------------ */
 
 /* Sends the open message; false while there is no room. */
 static bool send_pack(struct publisher *publisher)
@@ -349,8 +347,7 @@ static void run_packed(struct publisher *publisher, bool idle)
         (void)send_pack(publisher);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 void publisher_run(struct publisher *publisher, bool idle)
 {

@@ -66,8 +66,7 @@ static bool ask(struct run *run, enum question question)
     return ok;
 }
 
-/* ---- the server and the role ------------------------------------------------------------------
- */
+/* ---- the server and the role ----------------------------------------------------------------- */
 
 /* The SQL that lets the dsn's role replicate. */
 static const char *replication_right(struct run *run)
@@ -182,8 +181,7 @@ static void check_role(struct run *run)
     PQclear(result);
 }
 
-/* ---- the slot ---------------------------------------------------------------------------------
- */
+/* ---- the slot -------------------------------------------------------------------------------- */
 
 /* What earlier runs have recorded.  A daemon that reads from the slot is ahead of that by now. */
 static struct slot_memory recall(struct run *run)
@@ -274,8 +272,7 @@ static void check_slot(struct run *run)
     check_guard(run);
 }
 
-/* ---- publications and tables ------------------------------------------------------------------
- */
+/* ---- publications and tables ----------------------------------------------------------------- */
 
 static void list_names(struct run *run)
 {

@@ -50,7 +50,7 @@ struct relation_info {
         *key_names)[64]; /* primary key columns, in column order; callee's memory, as above */
     uint32_t key_count;  /* 0: none */
     bool old_row_untrue; /* a partitioned root over leaves of another identity: the old
-                          * row's other columns are falsely null */
+                                  * row's other columns are falsely null */
 };
 
 struct decoder_catalog {
@@ -83,10 +83,9 @@ void decoder_destroy(struct decoder *decoder); /* NULL is allowed; frees all rel
 void decoder_begin_stream(struct decoder *decoder);
 
 /* One pgoutput message.  OK: taken.  AGAIN: nothing was taken, no memory: feed the same again after
- * a wake-up (the open batch has been published, if it held a change).  ERETRY: the catalogue, see
- * above, nothing taken. EREJECT: a row that can never fit: error names table, LSN, size and what to
- * do.  EFATAL: the message is not pgoutput (offset and first 32 bytes in hex): end the connection.
- */
+ * a wake-up (the open batch has been published, if it held a change).  ERETRY: the catalogue, see above, nothing taken.
+ * EREJECT: a row that can never fit: error names table, LSN, size and what to do.  EFATAL: the
+ * message is not pgoutput (offset and first 32 bytes in hex): end the connection. */
 leat_status decoder_feed(struct decoder *decoder, const char *message, size_t size,
                          leat_error *error);
 

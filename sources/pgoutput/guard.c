@@ -107,8 +107,7 @@ void guard_found(struct guard *guard, const PGconn *conn)
     guard->beat_ns = options->heartbeat_ms ? now + options->heartbeat_ms * MS : INT64_MAX;
 }
 
-/* ---- one visit --------------------------------------------------------------------------------
- */
+/* ---- one visit ------------------------------------------------------------------------------- */
 
 static int64_t next_ns(const struct guard *guard)
 {
@@ -203,8 +202,7 @@ static void begin(struct guard *guard)
     guard->state = GUARD_CONNECTING;
 }
 
-/* ---- what a look says -------------------------------------------------------------------------
- */
+/* ---- what a look says ------------------------------------------------------------------------ */
 
 static void measure(struct guard *guard, const struct guard_view *view, int64_t now,
                     int64_t *lag_ns)

@@ -3,22 +3,10 @@
  * guard_figures.h -- what the guard sees, as figures of the host's extension "leat.metrics/1": with
  * leat_source_ in front in /metrics.  [worker]
  *
- * slot_level                       0 ok, 1 warn, 2 critical
- * slot_condition{condition=}       1 for the one that holds: fine, missing, lost, foreign, taken,
- *                                  moved, rewound
- * slot_wal_status{status=}         1 for the one that holds: reserved, extended, unreserved, lost
- * slot_active                      1: somebody reads from it
- * slot_lag_bytes                   from what the slot has confirmed to the end of the server's WAL
- * slot_lag_seconds                 age of the oldest commit or WAL that it has not confirmed; 0:
- * none slot_retained_bytes              WAL that the server keeps for it slot_safe_bytes WAL that
- * may still be written before it is lost; absent without a limit slot_keep_limit_bytes
- * max_slot_wal_keep_size; absent without a limit slot_spill_transactions_total, slot_spills_total,
- * slot_spill_bytes_total: decoded to disk slot_stream_transactions_total, slot_streams_total,
- * slot_stream_bytes_total slot_decoded_transactions_total, slot_decoded_bytes_total
- * wal_bytes_per_second             growth of the server's WAL between the last two looks
- * wal_directory_bytes              size of pg_wal; only where the role may list it (pg_monitor)
- * guard_looks_total, guard_failures_total, guard_actions_total{action=log,run,drop_sink,stop}
- * heartbeats_total
+ * Their names, kinds and meanings are the table in guard_figures.c.  A figure that the server or
+ * the role does not give (slot_safe_bytes without a limit, wal_directory_bytes without pg_monitor) is
+ * absent.  slot_level is 0 ok, 1 warn, 2 critical; slot_condition and slot_wal_status are 1 under
+ * the one label that holds.
  */
 #ifndef LEAT_PGOUTPUT_GUARD_FIGURES_H
 #define LEAT_PGOUTPUT_GUARD_FIGURES_H

@@ -49,8 +49,7 @@ void inquiry_quote_publications(struct text *out, leat_strings names)
     text_add_char(out, '\'');
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* The start-up packet has set the session already; libpq's environment (PGTZ, PGDATESTYLE) comes
  * behind it there, so it is set once more. */
@@ -149,8 +148,7 @@ void inquiry_ask(enum question question, PGconn *conn, const struct pgoutput_opt
     }
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void copy(char *out, size_t out_size, const PGresult *result, int column)
 {

@@ -69,8 +69,7 @@ void replication_end(leat_source *source)
     source->stream.pending = NULL;
 }
 
-/* ---- telling the server -----------------------------------------------------------------------
- */
+/* ---- telling the server ---------------------------------------------------------------------- */
 
 static leat_status lost(const leat_source *source, leat_error *error)
 {
@@ -125,8 +124,7 @@ void replication_durable(leat_source *source)
         source->stream.unsent = PQflush(source->conn) > 0;
 }
 
-/* ---- taking messages --------------------------------------------------------------------------
- */
+/* ---- taking messages ------------------------------------------------------------------------- */
 
 static leat_status malformed(const char *data, int size, leat_error *error)
 {
@@ -293,8 +291,7 @@ static leat_status drain(leat_source *source, size_t *bytes, bool *more, bool *s
     }
 }
 
-/* ---- one round --------------------------------------------------------------------------------
- */
+/* ---- one round ------------------------------------------------------------------------------- */
 
 static int64_t publish(leat_source *source, int64_t now)
 {
@@ -388,8 +385,7 @@ leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *se
     return LEAT_OK;
 }
 
-/* ---- goodbye ----------------------------------------------------------------------------------
- */
+/* ---- goodbye --------------------------------------------------------------------------------- */
 
 /* Reads and drops until the server has ended its side.  False: wait for the socket. */
 static bool ended_by_server(PGconn *conn)

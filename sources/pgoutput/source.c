@@ -52,8 +52,7 @@ static void report(const leat_source *source, int32_t state, const char *detail)
         source->reporting->state(source->host, state, detail);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 const struct timespec *source_wait_time(const leat_source *source, int64_t until_ns, int32_t max_ms,
                                         struct timespec *out)
@@ -95,8 +94,7 @@ static int64_t jitter(leat_source *source, int64_t delay_ms)
     return delay_ms / 2 + (int64_t)(x % (uint64_t)(delay_ms / 2 + 1));
 }
 
-/* ---- going back to WAITING, or for good -------------------------------------------------------
- */
+/* ---- going back to WAITING, or for good ------------------------------------------------------ */
 
 static void close_connection(leat_source *source)
 {
@@ -158,8 +156,7 @@ static void lose_connecting(leat_source *source)
     lose(source, "cannot connect", why, fault_connection(text).text);
 }
 
-/* ---- CONNECTING -------------------------------------------------------------------------------
- */
+/* ---- CONNECTING ------------------------------------------------------------------------------ */
 
 static leat_status begin_connecting(leat_source *source, leat_error *error)
 {
@@ -218,8 +215,7 @@ static leat_status step_connecting(leat_source *source, int32_t max_wait_ms)
     return LEAT_OK;
 }
 
-/* ---- ASKING -----------------------------------------------------------------------------------
- */
+/* ---- ASKING ---------------------------------------------------------------------------------- */
 
 static void say_connected(leat_source *source)
 {
@@ -235,8 +231,7 @@ static void say_connected(leat_source *source)
     certificate_tell(source->host, PQsslStruct(source->conn, "OpenSSL"));
 }
 
-/* ---- STANDBY: somebody else has the slot --------------------------------------------------------
- */
+/* ---- STANDBY: somebody else has the slot ----------------------------------------------------- */
 
 static void tell_standby(leat_source *source)
 {
@@ -285,8 +280,7 @@ static leat_status step_standby(leat_source *source, int32_t max_wait_ms)
     return LEAT_OK;
 }
 
-/* ---- what the answers mean ----------------------------------------------------------------------
- */
+/* ---- what the answers mean ------------------------------------------------------------------- */
 
 /* This run's sinks hold what this run gave them, and they are told by nobody that the world has
  * changed: the host makes them anew, and the rules of a first connection decide. */
@@ -542,8 +536,7 @@ static leat_status step_asking(leat_source *source, int32_t max_wait_ms, leat_er
     return status;
 }
 
-/* ---- STREAMING --------------------------------------------------------------------------------
- */
+/* ---- STREAMING ------------------------------------------------------------------------------- */
 
 /* The same place failed again: sooner or later that is for ever. */
 static leat_status give_up(leat_source *source, const char *why, leat_error *error)
@@ -672,8 +665,7 @@ static leat_status step_released(leat_source *source, int32_t max_wait_ms, leat_
     return LEAT_OK;
 }
 
-/* ---- the operations ---------------------------------------------------------------------------
- */
+/* ---- the operations -------------------------------------------------------------------------- */
 
 static void destroy(leat_source *source)
 {

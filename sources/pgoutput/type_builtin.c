@@ -4,10 +4,10 @@
  * array among them.  Static.
  *
  * Made from the answer of PostgreSQL 15.20 and 18.4 (the same in both) to
- *   SELECT t.oid, t.typname, t.typelem, e.typdelim FROM pg_type t LEFT JOIN pg_type e ON e.oid =
- * t.typelem WHERE t.oid < 10000 AND t.typtype <> 'p' ORDER BY 1 where an array is what has
- * typsubscript = 'array_subscript_handler'.  A type that is missing here is its text.  The test
- * decode_types_real compares the table with the server's own.
+ *   SELECT t.oid, t.typname, t.typelem, e.typdelim FROM pg_type t LEFT JOIN pg_type e ON e.oid = t.typelem
+ *   WHERE t.oid < 10000 AND t.typtype <> 'p' ORDER BY 1
+ * where an array is what has typsubscript = 'array_subscript_handler'.  A type that is missing here
+ * is its text.  The test decode_types_real compares the table with the server's own.
  */
 #include "type.h"
 

@@ -181,8 +181,7 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
     unlock(fake);
 }
 
-/* ---- the host ---------------------------------------------------------------------------------
- */
+/* ---- the host -------------------------------------------------------------------------------- */
 
 struct fake_host *fake_host_create(void)
 {
@@ -332,8 +331,7 @@ size_t fake_host_wakes(struct fake_host *fake)
     return wakes;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------
- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 struct fake_batch *fake_batch_create(struct fake_host *fake)
 {
@@ -487,8 +485,7 @@ void fake_batch_forget(struct fake_batch *batch)
     batch_free_bytes(batch);
 }
 
-/* ---- leat check -------------------------------------------------------------------------------
- */
+/* ---- leat check ------------------------------------------------------------------------------ */
 
 static void check_report(leat_check *check, int32_t severity, int32_t exit_code, const char *text,
                          const char *fix)

@@ -76,8 +76,7 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- record -----------------------------------------------------------------------------------
- */
+/* ---- record ---------------------------------------------------------------------------------- */
 
 static int record(char **argv)
 {
@@ -119,8 +118,7 @@ static int record(char **argv)
     return seen >= wanted ? 0 : 1;
 }
 
-/* ---- the recorded stream ----------------------------------------------------------------------
- */
+/* ---- the recorded stream --------------------------------------------------------------------- */
 
 static struct {
     const unsigned char *bytes;
@@ -171,8 +169,7 @@ static uint64_t end_of_tape(void)
     return tape.last + (tape.repeat - 1) * tape.step;
 }
 
-/* ---- one connection ---------------------------------------------------------------------------
- */
+/* ---- one connection -------------------------------------------------------------------------- */
 
 static struct {
     int fd;
@@ -317,8 +314,7 @@ static void answer_slot(void)
     answer_row(row, 28, true);
 }
 
-/* ---- the stream -------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static void keepalive(uint64_t end, bool ask)
 {

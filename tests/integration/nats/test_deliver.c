@@ -15,8 +15,7 @@
 
 #define SHORT_WINDOW "\"duplicate_window\":100000000"
 
-/* ---- each change once, in order ----------------------------------------------------------------
- */
+/* ---- each change once, in order -------------------------------------------------------------- */
 
 static void publish(struct stage *stage, const char *stream)
 {
@@ -84,8 +83,7 @@ static void marks_the_parts_of_a_transaction_that_is_too_large(void **state)
     bus_messages_free(&all);
 }
 
-/* ---- the server is killed -----------------------------------------------------------------------
- */
+/* ---- the server is killed -------------------------------------------------------------------- */
 
 static void survive_kills(struct stage *stage, const char *stream)
 {
@@ -134,8 +132,7 @@ static void a_killed_server_halves_no_transaction(void **state)
     survive_kills(stage, SHORT_WINDOW ",\"allow_atomic\":true");
 }
 
-/* ---- we are killed ------------------------------------------------------------------------------
- */
+/* ---- we are killed --------------------------------------------------------------------------- */
 
 static void survive_own_death(struct stage *stage, const char *stream)
 {
@@ -191,8 +188,7 @@ static void our_own_death_doubles_nothing_when_nothing_was_confirmed(void **stat
     survive_own_death(stage, SHORT_WINDOW);
 }
 
-/* ---- the connection is half dead ---------------------------------------------------------------
- */
+/* ---- the connection is half dead ------------------------------------------------------------- */
 
 static void stand_still(struct stage *stage, const char *stream)
 {
@@ -257,8 +253,7 @@ static void a_living_rival_is_refused(void **state)
     fake_host_destroy(other.fake);
 }
 
-/* ---- others write, too --------------------------------------------------------------------------
- */
+/* ---- others write, too ----------------------------------------------------------------------- */
 
 static void finds_its_last_message_behind_those_of_others(void **state)
 {
@@ -276,8 +271,7 @@ static void finds_its_last_message_behind_those_of_others(void **state)
     assert_stream(stage, 1000);
 }
 
-/* ---- durability ---------------------------------------------------------------------------------
- */
+/* ---- durability ------------------------------------------------------------------------------ */
 
 static void lose_the_tail(struct stage *stage, const char *stream)
 {

@@ -33,8 +33,7 @@ static bool step_until_refused(struct rig *rig, uint64_t until)
     return rig->last_status != LEAT_OK;
 }
 
-/* ---- the stream ---------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static void assert_not_started(struct rig *rig, int exit_code, const char *text)
 {
@@ -130,8 +129,7 @@ static void the_streams_configuration_is_never_written(void **state)
     free(after);
 }
 
-/* ---- refused messages ---------------------------------------------------------------------------
- */
+/* ---- refused messages ------------------------------------------------------------------------ */
 
 static void a_full_stream_waits_and_goes_on(void **state)
 {
@@ -346,8 +344,7 @@ static void somebody_else_in_a_stream_of_ours_loses_nothing(void **state)
     bus_messages_free(&all);
 }
 
-/* ---- check --------------------------------------------------------------------------------------
- */
+/* ---- check ----------------------------------------------------------------------------------- */
 
 static void check(struct rig *rig, struct fake_check *found)
 {

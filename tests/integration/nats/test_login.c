@@ -80,8 +80,7 @@ static void assert_refused(struct stage *stage, const char *text)
         fail_msg("%s", rig->error.text);
 }
 
-/* ---- logins -------------------------------------------------------------------------------------
- */
+/* ---- logins ---------------------------------------------------------------------------------- */
 
 static void logs_in_with_a_password(void **state)
 {
@@ -281,8 +280,7 @@ static void a_user_who_may_not_read_directly_goes_on(void **state)
     assert_stream(stage, 700);
 }
 
-/* ---- TLS ----------------------------------------------------------------------------------------
- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 static void make_certificates(struct bus *bus)
 {

@@ -2,10 +2,10 @@
  *
  * fake_sink.c -- a sink plugin for tests that behaves as badly as it is told to.
  *
- * It appends each record's identity, once it calls it durable, to the file `log`.  Results are
- * given by a thread of its own, as client libraries do.  On start it says what the file holds
- * (`holds`); in the mode `forget` it goes down once and has then lost the last `every` records,
- * like a server that had not synced.
+ * It appends each record's identity, once it calls it durable, to the file `log`.  Results are given
+ * by a thread of its own, as client libraries do.  On start it says what the file holds (`holds`); in
+ * the mode `forget` it goes down once and has then lost the last `every` records, like a server that
+ * had not synced.
  */
 #include <leat/plugin.h>
 
@@ -189,8 +189,8 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     return sink->log ? LEAT_OK : LEAT_ECONFIG;
 }
 
-/* Cuts a torn last line, in the mode `forget` after a fall also the last `every` lines, and finds
- * the identity of the last one left. */
+/* Cuts a torn last line, in the mode `forget` after a fall also the last `every` lines, and finds the
+ * identity of the last one left. */
 static bool mend_log(leat_sink *sink)
 {
     FILE *in = fopen(sink->options->log, "r");

@@ -17,8 +17,7 @@
 struct faults faults;
 struct calls calls;
 
-/* ---- a disk that fails -------------------------------------------------------------------------
- */
+/* ---- a disk that fails ----------------------------------------------------------------------- */
 
 static int failing(int code)
 {
@@ -100,8 +99,7 @@ static struct io fault_io(void)
     return io;
 }
 
-/* ---- the sink ----------------------------------------------------------------------------------
- */
+/* ---- the sink -------------------------------------------------------------------------------- */
 
 int fixture_setup(void **state)
 {
@@ -196,8 +194,7 @@ void sink_kill(struct fixture *fixture)
     memset(&faults, 0, sizeof faults);
 }
 
-/* ---- the stream --------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 leat_identity identity_of(int i)
 {
@@ -252,8 +249,7 @@ void offer_rest(struct fixture *fixture, int to, int step, size_t size)
         assert_true(offer(fixture, from, from + step < to ? from + step : to, size, NULL));
 }
 
-/* ---- reading back ------------------------------------------------------------------------------
- */
+/* ---- reading back ---------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

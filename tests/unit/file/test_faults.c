@@ -53,8 +53,7 @@ static void each_kind(struct fixture *fixture, void (*test)(struct fixture *fixt
     }
 }
 
-/* ---- writes ------------------------------------------------------------------------------------
- */
+/* ---- writes ---------------------------------------------------------------------------------- */
 
 static void full_disk(struct fixture *fixture)
 {
@@ -126,8 +125,7 @@ static void a_kill_while_the_disk_is_full(void **state)
     each_kind(*state, killed_while_full);
 }
 
-/* ---- syncs -------------------------------------------------------------------------------------
- */
+/* ---- syncs ----------------------------------------------------------------------------------- */
 
 static void failed_sync(struct fixture *fixture)
 {
@@ -280,8 +278,7 @@ static void every_sync_may_fail(void **state)
     each_kind(*state, every_sync);
 }
 
-/* ---- lanes -------------------------------------------------------------------------------------
- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static int total_in(struct fixture *fixture, const char *const *routes, int count, int records)
 {
@@ -333,8 +330,7 @@ static void one_lane_failing_neither_loses_nor_doubles_in_another(void **state)
     each_kind(*state, lanes_fail);
 }
 
-/* ---- order, and things that vanish -------------------------------------------------------------
- */
+/* ---- order, and things that vanish ----------------------------------------------------------- */
 
 static void a_batch_out_of_order_after_a_failure_is_refused(void **state)
 {
@@ -409,8 +405,7 @@ static void stop_finishes_what_is_lent_or_lets_it_be(void **state)
     assert_int_equal(count_in(fixture->directory), 20);
 }
 
-/* ---- a disk that is full in earnest ------------------------------------------------------------
- */
+/* ---- a disk that is full in earnest ---------------------------------------------------------- */
 
 static void real_full_disk(struct fixture *fixture)
 {

@@ -130,8 +130,7 @@ leat_status rig_offer(struct rig *rig, struct fake_batch *batch, int timeout_ms)
     return fake_batch_done(batch).calls ? fake_batch_done(batch).status : LEAT_AGAIN;
 }
 
-/* ---- the core's part --------------------------------------------------------------------------
- */
+/* ---- the core's part ------------------------------------------------------------------------- */
 
 struct lot {
     struct fake_batch *batch;
@@ -226,8 +225,7 @@ leat_status rig_deliver(struct rig *rig, struct fake_batch **batches, size_t cou
     return last;
 }
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static leat_bytes bytes_of(const char *text)
 {
@@ -262,8 +260,7 @@ struct fake_batch *rig_batch(struct rig *rig, const char *topic, uint64_t first,
     return batch;
 }
 
-/* ---- what a consumer sees ---------------------------------------------------------------------
- */
+/* ---- what a consumer sees -------------------------------------------------------------------- */
 
 static void keep(struct topic_view *view, const rd_kafka_message_t *message)
 {

@@ -84,8 +84,7 @@ static void produce_error(struct rig *rig, size_t times, rd_kafka_resp_err_t err
     rd_kafka_mock_push_request_errors_array(rig->mock, PRODUCE, times, errs);
 }
 
-/* ---- nothing twice ----------------------------------------------------------------------------
- */
+/* ---- nothing twice --------------------------------------------------------------------------- */
 
 static void what_the_topic_holds_is_not_sent_again(void **state)
 {
@@ -166,8 +165,7 @@ static void records_of_others_behind_ours_are_walked_over(void **state)
     rig_fini(&rig);
 }
 
-/* ---- what brokers answer ----------------------------------------------------------------------
- */
+/* ---- what brokers answer --------------------------------------------------------------------- */
 
 static void errors_that_pass_are_survived_without_a_restart(void **state)
 {
@@ -308,8 +306,7 @@ static void brokers_that_are_down_for_a_while_are_waited_for(void **state)
     rig_fini(&rig);
 }
 
-/* ---- records that are refused -----------------------------------------------------------------
- */
+/* ---- records that are refused ---------------------------------------------------------------- */
 
 static void a_batch_that_is_refused_once_is_sent_one_by_one(void **state)
 {
@@ -395,8 +392,7 @@ static void a_topic_that_does_not_exist_is_named(void **state)
     rig_fini(&rig);
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void the_partition_of_a_key_is_that_of_the_java_clients(void **state)
 {
@@ -452,8 +448,7 @@ static void a_key_that_changes_leaves_a_tombstone_and_goes_on_under_the_new_one(
     rig_fini(&rig);
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static void a_transaction_leaves_its_position(void **state)
 {
@@ -477,8 +472,7 @@ static void a_transaction_leaves_its_position(void **state)
     rig_fini(&rig);
 }
 
-/* ---- pace -------------------------------------------------------------------------------------
- */
+/* ---- pace ------------------------------------------------------------------------------------ */
 
 static void two_rounds_are_out_at_most_and_one_where_the_brokers_take_long(void **state)
 {
@@ -552,8 +546,7 @@ static void nothing_that_can_be_sent_waits_for_an_event(void **state)
     rig_fini(&rig);
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static void properties_that_break_a_promise_are_refused_with_the_reason(void **state)
 {
@@ -613,8 +606,7 @@ static void a_start_without_a_broker_says_so(void **state)
     rig_fini(&rig);
 }
 
-/* ---- identities -------------------------------------------------------------------------------
- */
+/* ---- identities ------------------------------------------------------------------------------ */
 
 static void only_ids_of_our_name_space_are_ours(void **state)
 {

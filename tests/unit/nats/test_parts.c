@@ -25,8 +25,7 @@ static leat_bytes view(const char *text)
     return (leat_bytes){text, strlen(text)};
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_finds_values_by_path(void **state)
 {
@@ -87,8 +86,7 @@ static void json_quotes_what_would_end_a_string(void **state)
     assert_int_equal(json_quote(view("abc"), dst, 4), 0);
 }
 
-/* ---- the protocol -------------------------------------------------------------------------------
- */
+/* ---- the protocol ---------------------------------------------------------------------------- */
 
 static struct wire_event parse(const char *text, size_t *used)
 {

@@ -108,8 +108,7 @@ static void hold_keeps_the_position_back_and_the_memory_not(void **state)
     assert_int_equal(window_next_ns(&window, 1000), -1);
 }
 
-/* However many holds wait, their number is bounded, none is let go early, and all are in the end.
- */
+/* However many holds wait, their number is bounded, none is let go early, and all are in the end. */
 static void holds_are_bounded_and_never_early(void **state)
 {
     int64_t now_ns = 0;

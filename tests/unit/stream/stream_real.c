@@ -135,8 +135,7 @@ static uint64_t confirmed(const char *slot)
     return lsn;
 }
 
-/* ---- the stream -------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static void changes_arrive_once(void **state)
 {
@@ -277,8 +276,7 @@ static void a_stalled_source_lets_the_server_go_and_comes_back(void **state)
     sql("SELECT pg_drop_replication_slot('s_release')");
 }
 
-/* What was handed over is not durable: a new connection begins behind it, and must not confirm it.
- */
+/* What was handed over is not durable: a new connection begins behind it, and must not confirm it. */
 static void a_reconnection_confirms_only_what_is_durable(void **state)
 {
     (void)state;
@@ -351,8 +349,7 @@ static void the_catalogue_is_asked_for_strange_types(void **state)
     sql("SELECT pg_drop_replication_slot('s_types')");
 }
 
-/* ---- gaps -------------------------------------------------------------------------------------
- */
+/* ---- gaps ------------------------------------------------------------------------------------ */
 
 static void refuses(const char *slot, void (*spoil)(leat_source_start *, leat_pair *),
                     const char *words)
@@ -450,8 +447,7 @@ static void a_slot_recreated_behind_our_back_is_noticed(void **state)
     sql("SELECT pg_drop_replication_slot('s_back')");
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 static void a_missing_publication_is_named(void **state)
 {
@@ -524,8 +520,7 @@ static void a_server_that_is_away_is_waited_for(void **state)
     sql("SELECT pg_drop_replication_slot('s_away')");
 }
 
-/* ---- commands ---------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 struct findings {
     leat_check check; /* first */
@@ -654,8 +649,7 @@ static void setup_prints_sql_that_runs(void **state)
     options.dsn = dsn;
 }
 
-/* ---- the server -------------------------------------------------------------------------------
- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 static int set_up(void **state)
 {

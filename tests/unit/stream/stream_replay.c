@@ -27,8 +27,7 @@
 static char directory[] = "/tmp/leat-replay-XXXXXX";
 static pid_t server;
 
-/* ---- a tape, made by hand ---------------------------------------------------------------------
- */
+/* ---- a tape, made by hand -------------------------------------------------------------------- */
 
 static char message[256];
 static size_t message_size;
@@ -125,8 +124,7 @@ static void write_tape(const char *path)
     assert_int_equal(fclose(file), 0);
 }
 
-/* ---- the tests --------------------------------------------------------------------------------
- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {

@@ -136,8 +136,7 @@ static void lines_are_clean(void **state)
     assert_string_equal(fault_line(out, sizeof out, NULL), "");
 }
 
-/* ---- the slot ---------------------------------------------------------------------------------
- */
+/* ---- the slot -------------------------------------------------------------------------------- */
 
 static struct origin_facts good(void)
 {
