@@ -116,11 +116,3 @@ const struct finding *findings_worst(const struct findings *findings, int32_t se
     *at = node;
     return node ? &node->finding : NULL;
 }
-
-int findings_exit_code(const struct findings *findings)
-{
-    const struct finding_node *at = NULL;
-    const struct finding *first = findings_worst(findings, LEAT_FINDING_ERROR, &at);
-
-    return first ? first->exit_code : EX_OK;
-}

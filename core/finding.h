@@ -41,9 +41,6 @@ void findings_add(struct findings *findings, const struct finding *finding);
 const struct finding *findings_worst(const struct findings *findings, int32_t severity,
                                      const struct finding_node **at);
 
-/* EX_OK, or the exit code of the first error. */
-int findings_exit_code(const struct findings *findings);
-
 /* check.c: everything that a configuration names, at most 10 s; changes nothing.  pipeline: only
  * that one, or NULL. */
 void check_everything(const struct config *config, const char *pipeline,

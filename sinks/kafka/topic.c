@@ -45,19 +45,6 @@ struct topic *topics_find(struct topics *topics, leat_bytes name)
     return topic;
 }
 
-struct topic *topics_next(struct topics *topics, const struct topic *after)
-{
-    size_t at = 0;
-    if (after) {
-        if (after->next)
-            return after->next;
-        at = bucket_of((leat_bytes){after->name, after->name_len}) + 1;
-    }
-    while (at < TOPIC_BUCKETS && !topics->buckets[at])
-        at++;
-    return at < TOPIC_BUCKETS ? topics->buckets[at] : NULL;
-}
-
 void topics_clear(struct topics *topics)
 {
     tail_close(&topics->tail);

@@ -52,8 +52,6 @@ struct topics {
 
 /* The topic of that name, NEW if it was not known.  NULL: no memory, or too many. */
 struct topic *topics_find(struct topics *topics, leat_bytes name);
-/* Every topic, once: NULL begins; NULL ends. */
-struct topic *topics_next(struct topics *topics, const struct topic *after);
 
 /* One step towards READY, of at most wait_ms.  OK: it is; AGAIN; ERETRY. */
 leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wait_ms,

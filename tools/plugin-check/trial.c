@@ -92,11 +92,10 @@ int64_t call_end(void)
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    pthread_t threads[2];
     leat_status (*function)(void *);
     void *argument;
     leat_status status;
-    int turn, asked;    /* asked: the thread whose job it is, -1: nobody's, -2: end */
+    int turn, asked;    /* asked: the thread whose job it is; -1: nobody's */
     _Atomic int inside; /* the number of the thread that is inside, plus 1 */
 } relays = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER, .asked = -1};
 
@@ -107,7 +106,7 @@ static void *relay_main(void *argument)
     int number = (int)(intptr_t)argument;
     relay_number = number + 1;
     (void)pthread_mutex_lock(&relays.lock);
-    while (relays.asked != -2) {
+    for (;;) { /* until the child ends */
         if (relays.asked != number) {
             (void)pthread_cond_wait(&relays.moved, &relays.lock);
             continue;
@@ -126,26 +125,15 @@ static void *relay_main(void *argument)
         relays.asked = -1;
         (void)pthread_cond_broadcast(&relays.moved);
     }
-    (void)pthread_mutex_unlock(&relays.lock);
     return NULL;
 }
 
 void relay_start(void)
 {
+    pthread_t thread;
     for (intptr_t i = 0; i < 2; i++)
-        if (pthread_create(&relays.threads[i], NULL, relay_main, (void *)i) != 0)
+        if (pthread_create(&thread, NULL, relay_main, (void *)i) != 0)
             give_up();
-}
-
-void relay_stop(void)
-{
-    (void)pthread_mutex_lock(&relays.lock);
-    relays.asked = -2;
-    (void)pthread_cond_broadcast(&relays.moved);
-    (void)pthread_mutex_unlock(&relays.lock);
-    for (int i = 0; i < 2; i++)
-        (void)pthread_join(relays.threads[i], NULL);
-    relays.asked = -1;
 }
 
 bool relay_is_inside(void)

@@ -31,6 +31,5 @@ leat_status relay(leat_status (*function)(void *), void *argument, const char *n
                   int64_t limit_ms);
 void relay_start(void);
 bool relay_is_inside(void); /* [any] the calling thread is the one that is inside a relayed call */
-void relay_stop(void);
 
 #endif
