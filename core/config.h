@@ -47,6 +47,7 @@ struct config_sink {
     int64_t on_reject;        /* enum config_on_reject */
     const char *dead_letter;  /* directory, with on_reject: dead_letter */
     int64_t retry_max_ms;     /* the longest back-off between two tries */
+    bool isolate;             /* in a process of its own */
     int64_t stall_warning_ms; /* warn when the oldest unacknowledged record is older */
     const struct option_templates *templates;
 };

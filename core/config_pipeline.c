@@ -174,6 +174,19 @@ static void check_dead_letter(const struct config_reader *reader, const struct t
     sink->dead_letter = config_path(reader, sink->dead_letter);
 }
 
+/* The rows are the source's memory, which a process of its own does not have. */
+static void check_isolate(const struct config_reader *reader, const struct tree_node *node,
+                          const struct config_sink *sink)
+{
+    const struct tree_node *at = tree_find(node, "isolate");
+    const leat_sink_ops *ops = sink->plugin ? plugin_sink_ops(sink->plugin) : NULL;
+    if (at && sink->isolate && ops && ops->caps & LEAT_SINK_RAW_ROWS)
+        problems_add(reader->options.problems, at->line, at->column,
+                     "plugin \"%s\" reads the rows themselves and cannot be isolated; remove "
+                     "\"isolate\"",
+                     plugin_name(sink->plugin));
+}
+
 static void read_sink_routes(const struct config_reader *reader, const struct tree_node *node,
                              const struct tree_node *routes, struct config_sink *sink)
 {
@@ -225,6 +238,7 @@ static void read_sink(const struct config_reader *reader, const struct tree_node
         return;
     check_sink_name(reader, node, sinks, index);
     check_dead_letter(reader, node, sink);
+    check_isolate(reader, node, sink);
     read_sink_routes(reader, node, file.routes, sink);
 }
 

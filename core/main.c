@@ -4,6 +4,7 @@
  */
 #include "command_table.h"
 #include "commands.h"
+#include "isolate.h"
 #include "stage.h"
 
 #include <stdio.h>
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
         return cmd_version(1, argv);
     if (strcmp(argv[1], "__complete") == 0)
         return cmd_complete(argc - 1, argv + 1);
+    if (strcmp(argv[1], "__sink") == 0)
+        return isolate_helper(argc - 1, argv + 1);
     command = command_find(argv[1]);
     if (command)
         return command->run(argc - 1, argv + 1);

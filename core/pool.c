@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POOL_ASAN 1
@@ -32,9 +34,30 @@
 #define UNPOISON(ptr, size) ((void)0)
 #endif
 
-bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock)
+/* Sealed behind our own mapping: nobody can write to it or map it to write from now on, whatever
+ * descriptor they have. */
+static void *map_shared(struct pool *pool)
+{
+    void *map;
+
+    pool->fd = memfd_create("leat-pool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (pool->fd < 0 || ftruncate(pool->fd, (off_t)pool_bytes(pool)) != 0)
+        return MAP_FAILED;
+    map = mmap(NULL, pool_bytes(pool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, pool->fd,
+               0);
+    if (map != MAP_FAILED &&
+        fcntl(pool->fd, F_ADD_SEALS,
+              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {
+        (void)munmap(map, pool_bytes(pool));
+        return MAP_FAILED;
+    }
+    return map;
+}
+
+static bool init(struct pool *pool, size_t bytes, size_t slab_size, bool lock, bool shared)
 {
     memset(pool, 0, sizeof *pool);
+    pool->fd = -1;
     pool->slab_size = slab_size;
     pool->count = (uint32_t)(bytes / slab_size);
     if (pool->count == 0) {
@@ -44,10 +67,14 @@ bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock)
     pool->map = calloc((pool->count + 63) / 64, sizeof *pool->map);
     if (!pool->map)
         return false;
-    pool->base = mmap(NULL, pool_bytes(pool), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    pool->base = shared ? map_shared(pool)
+                        : mmap(NULL, pool_bytes(pool), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pool->base == MAP_FAILED) {
         pool->base = NULL;
+        if (pool->fd >= 0)
+            (void)close(pool->fd);
+        pool->fd = -1;
         return false;
     }
     if (lock) {
@@ -61,8 +88,20 @@ bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock)
     return true;
 }
 
+bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock)
+{
+    return init(pool, bytes, slab_size, lock, false);
+}
+
+bool pool_init_shared(struct pool *pool, size_t bytes, size_t slab_size, bool lock)
+{
+    return init(pool, bytes, slab_size, lock, true);
+}
+
 void pool_fini(struct pool *pool)
 {
+    if (pool->base && pool->fd >= 0)
+        (void)close(pool->fd);
     if (pool->base) {
         UNPOISON(pool->base, pool_bytes(pool));
         (void)munmap(pool->base, pool_bytes(pool));
@@ -144,7 +183,7 @@ void pool_give(struct pool *pool, void *run, uint32_t slabs)
     mark(pool, (uint32_t)(offset / pool->slab_size), slabs, false);
     pool->used -= slabs;
     /* A run for a large row is rare and may be hundreds of MB: its pages go back at once. */
-    if (size > (1u << 20) && !pool->locked) {
+    if (size > (1u << 20) && !pool->locked && pool->fd < 0) {
         UNPOISON(run, size);
         (void)madvise(run, size, MADV_DONTNEED);
 #ifdef POOL_ASAN
@@ -159,7 +198,7 @@ void pool_trim(struct pool *pool)
 {
     uint32_t keep = 0;
 
-    if (pool->locked)
+    if (pool->locked || pool->fd >= 0)
         return;
     for (uint32_t slab = 0; slab < pool->touched; slab++)
         if (slab_taken(pool, slab))

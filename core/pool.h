@@ -24,10 +24,13 @@ struct pool {
     uint32_t used;
     uint32_t touched; /* slabs below this one may have pages */
     bool locked;
+    int fd; /* -1: private.  Else others may map it, and only read */
 };
 
 /* [main] False with errno set: no memory, or (lock) RLIMIT_MEMLOCK is too low. */
 bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock);
+/* The same, in memory that another process may map to read: its pages stay once they are touched. */
+bool pool_init_shared(struct pool *pool, size_t bytes, size_t slab_size, bool lock);
 void pool_fini(struct pool *pool);
 
 /* [owner] A run of slabs; NULL when there is none now. */

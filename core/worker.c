@@ -5,6 +5,7 @@
  */
 #include "worker.h"
 
+#include "isolate.h"
 #include "stage.h"
 #include "worker_internal.h"
 
@@ -506,7 +507,8 @@ static bool make_parts(struct worker *worker, const struct worker_setup *setup, 
     worker->slots = calloc(WORKER_SLOTS, sizeof *worker->slots);
     worker->encoder = encoder_create(&encoding);
     if (!worker->slots || !worker->encoder ||
-        !pool_init(&worker->pool, setup->memory, (size_t)64 * 1024, setup->mlock)) {
+        !(config->isolate ? pool_init_shared : pool_init)(&worker->pool, setup->memory,
+                                                          (size_t)64 * 1024, setup->mlock)) {
         (void)snprintf(error->text, sizeof error->text, "no memory for sink %s: %s", config->name,
                        strerror(errno));
         return false;
@@ -532,6 +534,10 @@ bool worker_init(struct worker *worker, const struct worker_setup *setup, leat_e
     worker->clock = setup->clock;
     worker->config = setup->config;
     worker->ops = setup->ops;
+    if (setup->config->isolate) {
+        isolate_ops(setup->ops, &worker->isolated);
+        worker->ops = &worker->isolated;
+    }
     worker->memory_factor = setup->memory_factor;
     worker->channel = setup->channel;
     worker->name_space = setup->name_space;

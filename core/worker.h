@@ -100,6 +100,7 @@ struct worker {
     const struct clock *clock;
     const struct config_sink *config;
     const leat_sink_ops *ops;
+    leat_sink_ops isolated; /* what ops points at with isolate: true */
     leat_sink *sink;
     struct channel *channel;
     struct pool pool;

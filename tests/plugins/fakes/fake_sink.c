@@ -11,15 +11,34 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { OK, SLOW, FAIL, DOWN, OUT_OF_ORDER, TWICE, NEVER, REJECT, REFUSE, FORGET, DROP };
-static const char *const modes[] = {"ok",    "slow",   "fail",   "down",   "out_of_order", "twice",
-                                    "never", "reject", "refuse", "forget", "drop",         NULL};
+enum {
+    OK,
+    SLOW,
+    FAIL,
+    DOWN,
+    OUT_OF_ORDER,
+    TWICE,
+    NEVER,
+    REJECT,
+    REFUSE,
+    FORGET,
+    DROP,
+    CRASH,
+    EXIT,
+    BLOCK,
+    SCRIBBLE,
+    WRITE
+};
+static const char *const modes[] = {
+    "ok",     "slow", "fail",  "down", "out_of_order", "twice",    "never", "reject", "refuse",
+    "forget", "drop", "crash", "exit", "block",        "scribble", "write", NULL};
 
 struct options {
     const char *log;
@@ -98,10 +117,59 @@ static bool misbehaves(const leat_sink *sink)
     return (sink->done + 1) % (uint64_t)sink->options->every == 0;
 }
 
+/* Writes nonsense over all memory that it shares with the daemon and can write to. */
+static void scribble(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long from, to;
+        if (strstr(line, "leat-") && sscanf(line, "%lx-%lx rw", &from, &to) == 2 &&
+            strstr(line, " rw"))
+            memset((void *)from, 0x5a, to - from);
+    }
+    if (maps)
+        (void)fclose(maps);
+}
+
+static _Noreturn void block(const leat_sink *sink)
+{
+    sink->host->log(sink->host, LEAT_LOG_WARN, "as told: blocks", NULL, 0);
+    for (;;)
+        (void)pause();
+}
+
+/* Under lock: what only a sink in a process of its own may do.  It may end anywhere. */
+static void go_wild(leat_sink *sink)
+{
+    struct timespec now;
+    const leat_batch *batch = sink->lent[0].batch;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (sink->options->mode != CRASH && !misbehaves(sink))
+        return;
+    if (sink->options->mode == EXIT)
+        _exit(3);
+    if (sink->options->mode == WRITE)
+        *(volatile char *)(uintptr_t)leat_batch_at(batch, 0)->value.ptr = 'x';
+    if (sink->options->mode == SCRIBBLE) {
+        scribble();
+        sink->host->wake(sink->host);
+    }
+    if (sink->options->mode == CRASH && now.tv_nsec / 1000 % sink->options->every == 0) {
+        if (now.tv_nsec & 512)
+            record_durable(sink, batch, batch->record_count / (now.tv_nsec & 1024 ? 1 : 2));
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
 static void answer(leat_sink *sink)
 {
     uint32_t records = sink->lent[0].batch->record_count;
 
+    if (sink->options->mode >= CRASH)
+        go_wild(sink);
     if (sink->failing) {
         while (sink->count > 0)
             give_back(sink, 0, LEAT_ERETRY, 0);
@@ -251,6 +319,8 @@ static leat_status fake_submit(leat_sink *sink, const leat_batch *batch)
 
     leat_identity first = leat_batch_at(batch, 0)->identity;
 
+    if (sink->options->mode == BLOCK && sink->polls++ > (uint32_t)sink->options->every)
+        block(sink);
     (void)pthread_mutex_lock(&sink->lock);
     /* A dead letter takes the failed record away: what follows it at once is in order too. */
     if (sink->failed.position != 0 && sink->count == 0 &&

@@ -2,6 +2,7 @@
 """Runs the daemon with a fake source and fake sinks, one case a call, and checks what the sinks got.
 
 Usage: run.py LEAT PLUGINS_D CASE
+A case isolated_X is the case X with each sink in a process of its own.
 """
 import json
 import os
@@ -15,7 +16,8 @@ import time
 
 LEAT, PLUGINS, CASE = sys.argv[1:4]
 DIR = tempfile.mkdtemp(prefix="leat-fakes-")
-LIMIT = 100  # seconds for a whole run: a deadline, not a wait
+LIMIT = int(os.environ.get("LEAT_TEST_LIMIT", "100"))  # seconds for a whole run: a deadline, not a wait
+ISOLATED = CASE.startswith("isolated_")
 
 
 def config(pipelines, memory="16MiB"):
@@ -33,7 +35,7 @@ def source(**options):
 
 def sink(name="sink", **options):
     return {"name": name, "plugin": "fake_sink", "log": os.path.join(DIR, name + ".log"),
-            "retry_max": "200ms", **options}
+            "retry_max": "200ms", **({"isolate": True} if ISOLATED else {}), **options}
 
 
 def pipeline(name="p", src=None, sinks=None, **options):
@@ -306,7 +308,146 @@ def case_second_signal():
         sys.exit(f"exit {process.returncode}")
 
 
+# ---- a sink in a process of its own --------------------------------------------------------------
+
+def helpers(daemon):
+    """The processes that a daemon has begun."""
+    with open(f"/proc/{daemon.pid}/task/{daemon.pid}/children") as text:
+        main = text.read().split()
+    for task in os.listdir(f"/proc/{daemon.pid}/task"):
+        try:
+            with open(f"/proc/{daemon.pid}/task/{task}/children") as text:
+                main += text.read().split()
+        except FileNotFoundError:
+            pass
+    return sorted({int(pid) for pid in main})
+
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"never {what}")
+        time.sleep(0.002)  # between two looks
+
+
+def finish(process):
+    try:
+        _, err = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, err = process.communicate()
+        sys.exit("did not end:\n" + err[-3000:])
+    return err
+
+
+def restarts(err):
+    """How often the log says that a sink's process ended, repeats included."""
+    return sum(1 + int((line.split("repeats=") + ["0"])[1].split()[0])
+               for line in err.splitlines() if " of plugin fake_sink " in line or "the same again" in line)
+
+
+def case_isolated_twice():
+    err = simple("twice", every=3, lent=4)
+    has(err, "isolated sink broke the contract of plugins and is killed")
+    has(err, "it gave back a batch that it does not have")
+
+
+def case_isolated_crash():
+    """It dies at random moments, 50 times or more, while records flow."""
+    transactions = 10000
+    process = start(config([pipeline(src=source(transactions=transactions, burst=20),
+                                     sinks=[sink(mode="crash", every=6, lent=4)])]))
+    err = finish(process)
+    if process.returncode != 0:
+        sys.exit(f"exit {process.returncode}:\n{err[-3000:]}")
+    has(err, "was killed by signal 9")
+    check(got(), expected(transactions))
+    if restarts(err) < 50:
+        sys.exit(f"only {restarts(err)} deaths:\n{err[-2000:]}")
+
+
+def case_isolated_exit():
+    has(simple("exit", every=12), "ended by itself with status 3")
+
+
+def case_isolated_scribble():
+    """It writes nonsense over all that it shares with the daemon."""
+    err = simple("scribble", every=12)
+    has(err, "isolated sink broke the contract of plugins and is killed")
+
+
+def case_isolated_write():
+    """What it is lent it cannot write to: the kernel ends it, not the daemon."""
+    has(simple("write", every=12), "of plugin fake_sink ")
+
+
+def case_isolated_block():
+    """A blocked one ends with the daemon, within the deadline, and leaves no process."""
+    process = start(config([pipeline(src=source(end=False), sinks=[sink(mode="block", every=3)])]))
+    wait_for_line(process, "as told: blocks")
+    pids = helpers(process)
+    assert len(pids) == 1, pids
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not is_there(pids[0]) or time.monotonic() - began > 45, "ended")
+    err = finish(process)
+    has(err, "did not stop in time and is killed")
+    assert not is_there(pids[0])
+
+
+def case_isolated_orphan():
+    """kill -9 of the daemon takes the helper along, and a new daemon goes on where it was; as often of the helper."""
+    path = config([pipeline(src=source(transactions=3000, burst=20), sinks=[sink(delay_us=300, lent=2)])])
+    for turn in range(6):
+        process = start(path)
+        seen = len(got()) if os.path.exists(os.path.join(DIR, "sink.log")) else 0
+        wait_until(lambda: os.path.exists(os.path.join(DIR, "sink.log")) and len(open(os.path.join(
+            DIR, "sink.log")).readlines()) > seen + 100, "delivered")
+        pids = helpers(process)
+        assert len(pids) == 1, pids
+        if turn % 2:
+            os.kill(pids[0], signal.SIGKILL)
+            wait_for_line(process, "was killed by signal 9")
+        process.kill()
+        process.communicate()
+        for pid in pids:
+            wait_until(lambda pid=pid: not is_there(pid), "ended")
+    run(path)
+    check(got(), expected(3000))
+
+
+def case_isolated_shape():
+    """An ordinary child: a session's input, no descriptors of the daemon's, no options in its arguments or environment."""
+    os.environ["LEAT_TEST_SECRET"] = "very-secret-word"
+    process = start(config([pipeline(src=source(end=False), sinks=[sink()])]))
+    wait_for_line(process, "started")
+    wait_until(lambda: os.path.exists(os.path.join(DIR, "sink.log")) and got(), "delivered")
+    pid = helpers(process)[0]
+    read = lambda name: open(f"/proc/{pid}/{name}", "rb").read()
+    assert read("cmdline") == b"leat\0__sink\0p/sink\0", read("cmdline")
+    assert b"very-secret-word" not in read("environ") and DIR.encode() not in read("environ")
+    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+    assert os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2")
+    assert os.readlink(f"/proc/{pid}/cwd") == os.readlink(f"/proc/{process.pid}/cwd")
+    names = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert not any("state" in name or "options" in name for name in names), names
+    writable = [line for line in read("maps").decode().splitlines() if "leat-pool" in line and "w" in line.split()[1]]
+    assert not writable, writable
+    process.send_signal(signal.SIGTERM)
+    finish(process)
+    assert process.returncode == 0 and not is_there(pid)
+
+
 try:
-    globals()["case_" + CASE]()
+    (globals().get("case_" + CASE) or globals()["case_" + CASE.replace("isolated_", "", 1)])()
 finally:
     shutil.rmtree(DIR, ignore_errors=True)

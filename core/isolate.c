@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isolate.c -- see isolate.h: the operations of a sink that runs in a helper process.  [worker], but
+ * for create and destroy, which are [main].
+ *
+ * A batch crosses by its place in the worker's pool, which the helper sees and cannot write.  All
+ * that the helper writes is hostile: an index is compared with one of our own, an entry is copied
+ * once and the copy is judged, a token has to be out.  Whoever breaks that is killed, and what it
+ * had is not durable.
+ */
+#include "isolate.h"
+
+#include "isolate_internal.h"
+#include "plugins.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+_Static_assert(ISOLATE_RING >= WORKER_SLOTS, "each slot of the worker's has an entry");
+
+#define GRACE_MS 1000 /* behind stop's deadline, before SIGKILL */
+#define EXIT_MS 200   /* from the end of the socket to the end of the process */
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+static void break_off(leat_sink *sink, const char *what)
+{
+    if (!sink->breach[0])
+        (void)snprintf(sink->breach, sizeof sink->breach, "%s", what);
+}
+
+static bool is_result(int32_t status)
+{
+    return status == LEAT_OK || (status <= LEAT_ECONFIG && status >= LEAT_EFATAL);
+}
+
+/* What is wrong with it, or NULL. */
+static const char *judge(const leat_sink *sink, const struct isolate_result *result)
+{
+    const struct isolate_lent *lent = &sink->lent[result->token & (ISOLATE_RING - 1)];
+
+    if (lent->count == 0 || lent->token != result->token)
+        return "it gave back a batch that it does not have";
+    if (!is_result(result->status))
+        return "it gave a batch back with a status that there is not";
+    if (result->durable_count > lent->count ||
+        (result->status == LEAT_EREJECT && result->durable_count == lent->count))
+        return "it says that more records are durable than the batch has";
+    return NULL;
+}
+
+static void deliver(leat_sink *sink, const struct isolate_result *from, const char *shared_text)
+{
+    char text[ISOLATE_RESULT_TEXT];
+    leat_result result = {.size = sizeof result,
+                          .status = from->status,
+                          .durable_count = from->durable_count,
+                          .retry_after_ms = from->retry_after_ms,
+                          .hold_ms = from->hold_ms};
+
+    if (from->status != LEAT_OK) {
+        memcpy(text, shared_text, sizeof text);
+        text[sizeof text - 1] = '\0';
+        result.text = (leat_bytes){text, strlen(text)};
+        sink->failed = true;
+    }
+    sink->lent[from->token & (ISOLATE_RING - 1)].count = 0;
+    sink->lent_count--;
+    sink->host->batch_done(sink->host, from->token, &result);
+}
+
+/* True when there were any. */
+static bool take_results(leat_sink *sink)
+{
+    struct isolate_shared *shared = sink->shared;
+    uint32_t done = atomic_load_explicit(&shared->done, memory_order_acquire);
+    uint32_t before = sink->done;
+
+    if (done == before || sink->breach[0])
+        return false;
+    if (done - before > ISOLATE_RING) {
+        break_off(sink, "its index of results is out of bounds");
+        return false;
+    }
+    while (sink->done != done) {
+        uint32_t at = sink->done & (ISOLATE_RING - 1);
+        struct isolate_result result;
+        const char *wrong;
+        memcpy(&result, &shared->results[at], sizeof result);
+        wrong = judge(sink, &result);
+        if (wrong) {
+            break_off(sink, wrong);
+            break;
+        }
+        deliver(sink, &result, shared->texts[at]);
+        sink->done++;
+    }
+    atomic_store_explicit(&shared->taken, sink->done, memory_order_release);
+    return sink->done != before;
+}
+
+/* Results before messages: what was durable before it went down is. */
+static bool take(leat_sink *sink, bool look)
+{
+    uint32_t told = atomic_load_explicit(&sink->shared->told, memory_order_acquire);
+    bool any = take_results(sink);
+
+    if (look || told != sink->told) {
+        sink->told = told;
+        isolate_take_messages(sink);
+        any |= take_results(sink); /* whatever was there when it said it */
+    }
+    isolate_copy_metrics(sink);
+    return any;
+}
+
+static bool is_over(const leat_sink *sink)
+{
+    return sink->gone || sink->breach[0] || sink->is_down;
+}
+
+/* Until the helper has something, the host wants its thread back (wake_fd >= 0), or the time is
+ * over. */
+static void wait_for_helper(leat_sink *sink, int wake_fd, int32_t max_wait_ms)
+{
+    struct pollfd fds[] = {{.fd = sink->daemon_bell, .events = POLLIN},
+                           {.fd = sink->socket, .events = POLLIN},
+                           {.fd = sink->process, .events = POLLIN},
+                           {.fd = wake_fd, .events = POLLIN}};
+    uint64_t count;
+
+    (void)atomic_exchange_explicit(&sink->shared->daemon_asleep, 1, memory_order_acq_rel);
+    if (atomic_load_explicit(&sink->shared->done, memory_order_acquire) == sink->done)
+        (void)poll(fds, 4, max_wait_ms);
+    atomic_store_explicit(&sink->shared->daemon_asleep, 0, memory_order_relaxed);
+    if (fds[0].revents)
+        (void)!read(sink->daemon_bell, &count, sizeof count);
+    if (fds[2].revents)
+        sink->gone = true;
+}
+
+/* ---- the operations ------------------------------------------------------------------------- */
+
+static leat_status isolate_create(const leat_host *host, const void *config, leat_sink **out,
+                                  leat_error *error)
+{
+    leat_sink *sink = calloc(1, sizeof *sink);
+
+    (void)config; /* the worker has it */
+    *out = sink;
+    if (!sink) {
+        (void)snprintf(error->text, sizeof error->text, "no memory");
+        return LEAT_EFATAL;
+    }
+    sink->worker = (struct worker *)(void *)(uintptr_t)host;
+    sink->host = host;
+    sink->process = sink->socket = sink->helper_bell = sink->daemon_bell = -1;
+    sink->starts_metric =
+        isolate_declare_metric(sink, LEAT_METRIC_COUNTER, "helper_starts_total", NULL, NULL,
+                               "Processes that were begun for this isolated sink.");
+    sink->pid_metric = isolate_declare_metric(sink, LEAT_METRIC_GAUGE, "helper_pid", NULL, NULL,
+                                              "The isolated sink's process; 0: none.");
+    sink->breaches_metric = isolate_declare_metric(
+        sink, LEAT_METRIC_COUNTER, "helper_breaches_total", NULL, NULL,
+        "Processes of this isolated sink that were killed for breaking the plugin's contract.");
+    isolate_set_metric(sink, sink->breaches_metric, 0);
+    return LEAT_OK;
+}
+
+/* How a helper that is over ended; it is gone then.  The status is what the worker is to do. */
+static leat_status tell_end(leat_sink *sink, leat_error *error)
+{
+    const char *name = plugin_name(sink->worker->config->plugin);
+    char how[128];
+    int pid = (int)sink->pid;
+
+    if (!sink->breach[0] && sink->is_down) {
+        *error = sink->said;
+        return sink->status;
+    }
+    if (sink->breach[0]) {
+        leat_field fields[] = {LEAT_F_STR("plugin", name), LEAT_F_INT("pid", pid),
+                               LEAT_F_STR("what", sink->breach)};
+        sink->host->log(sink->host, LEAT_LOG_ERROR,
+                        "isolated sink broke the contract of plugins and is killed", fields, 3);
+        isolate_set_metric(sink, sink->breaches_metric, (double)++sink->breaches);
+        isolate_end(sink, 0, how, sizeof how);
+        (void)snprintf(error->text, sizeof error->text,
+                       "the process %d of plugin %s was killed: %s", pid, name, sink->breach);
+        return LEAT_ERETRY;
+    }
+    isolate_end(sink, EXIT_MS, how, sizeof how);
+    (void)snprintf(error->text, sizeof error->text, "the process %d of plugin %s %s", pid, name, how);
+    return LEAT_ERETRY;
+}
+
+static leat_status isolate_start(leat_sink *sink, leat_sink_start *start, leat_error *error)
+{
+    if (sink->pid <= 0) {
+        if (!isolate_begin(sink, start, error))
+            return LEAT_ERETRY;
+        isolate_set_metric(sink, sink->starts_metric, (double)++sink->starts);
+        isolate_set_metric(sink, sink->pid_metric, (double)sink->pid);
+        return LEAT_AGAIN;
+    }
+    (void)take(sink, true);
+    if (is_over(sink))
+        return tell_end(sink, error);
+    if (!sink->has_started)
+        return LEAT_AGAIN;
+    if (sink->status != LEAT_OK) {
+        *error = sink->said;
+        return sink->status;
+    }
+    start->holds = sink->holds;
+    start->last = sink->last;
+    return LEAT_OK;
+}
+
+static leat_status isolate_submit(leat_sink *sink, const leat_batch *batch)
+{
+    struct isolate_shared *shared = sink->shared;
+    struct isolate_lent *lent = &sink->lent[batch->token & (ISOLATE_RING - 1)];
+    const struct pool *pool = &sink->worker->pool;
+    bool had_failed = sink->failed;
+
+    if (sink->pid <= 0 || is_over(sink))
+        return LEAT_AGAIN; /* poll says what is the matter */
+    (void)take_results(sink);
+    /* The worker has to see a failure before anything behind it is offered. */
+    if (sink->breach[0] || (sink->failed && (!had_failed || sink->lent_count > 0)))
+        return LEAT_AGAIN;
+    if (sink->failed) {
+        sink->failed = false;
+        sink->epoch++;
+    }
+    *lent = (struct isolate_lent){batch->token, batch->record_count};
+    shared->offers[sink->offered & (ISOLATE_RING - 1)] = (struct isolate_offer){
+        .token = batch->token,
+        .offset = (uint64_t)((const unsigned char *)batch->records - pool->base),
+        .count = batch->record_count,
+        .attempt = batch->attempt,
+        .epoch = sink->epoch,
+    };
+    sink->lent_count++;
+    sink->offered++;
+    atomic_store_explicit(&shared->offered, sink->offered, memory_order_release);
+    isolate_ring(&shared->helper_asleep, sink->helper_bell);
+    return LEAT_OK;
+}
+
+static leat_status isolate_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error)
+{
+    if (sink->pid <= 0) {
+        (void)snprintf(error->text, sizeof error->text, "there is no process");
+        return LEAT_ERETRY;
+    }
+    if (!take(sink, false) && !is_over(sink) && max_wait_ms != 0) {
+        wait_for_helper(sink, sink->host->wake_fd, max_wait_ms);
+        (void)take(sink, true);
+    }
+    return is_over(sink) ? tell_end(sink, error) : LEAT_OK;
+}
+
+static void wait_for_stop(leat_sink *sink, uint32_t deadline_ms)
+{
+    int64_t until_ns =
+        sink->host->now_ns(sink->host) + ((int64_t)deadline_ms + GRACE_MS) * 1000000;
+
+    while (!sink->stopped && !sink->gone && !sink->breach[0]) {
+        int64_t left_ms = (until_ns - sink->host->now_ns(sink->host)) / 1000000;
+        if (left_ms <= 0)
+            return;
+        wait_for_helper(sink, -1, left_ms > 60000 ? 60000 : (int32_t)left_ms);
+        (void)take(sink, true);
+    }
+}
+
+static leat_status isolate_stop(leat_sink *sink, uint32_t deadline_ms)
+{
+    struct isolate_message *message = &sink->message;
+    char how[128];
+    int pid = (int)sink->pid;
+
+    if (sink->pid <= 0)
+        return LEAT_OK;
+    memset(message, 0, offsetof(struct isolate_message, text));
+    message->kind = ISOLATE_STOP;
+    message->number = deadline_ms;
+    if (!sink->gone && !sink->breach[0] &&
+        isolate_send(sink->socket, message, NULL, 0, MSG_DONTWAIT)) {
+        uint64_t one = 1;
+        (void)!write(sink->helper_bell, &one, sizeof one);
+        wait_for_stop(sink, deadline_ms);
+    }
+    if (!sink->stopped && !sink->gone && !sink->breach[0]) {
+        leat_field fields[] = {LEAT_F_STR("plugin", plugin_name(sink->worker->config->plugin)),
+                               LEAT_F_INT("pid", pid)};
+        sink->host->log(sink->host, LEAT_LOG_WARN,
+                        "isolated sink did not stop in time and is killed", fields, 2);
+        isolate_end(sink, 0, how, sizeof how);
+        return LEAT_OK;
+    }
+    isolate_end(sink, sink->breach[0] ? 0 : GRACE_MS, how, sizeof how);
+    return LEAT_OK;
+}
+
+static void isolate_destroy(leat_sink *sink)
+{
+    char how[128];
+
+    if (!sink)
+        return;
+    isolate_end(sink, 0, how, sizeof how);
+    free(sink);
+}
+
+void isolate_ops(const leat_sink_ops *theirs, leat_sink_ops *out)
+{
+    *out = (leat_sink_ops){
+        .size = sizeof *out,
+        .caps = theirs->caps,
+        .route = theirs->route,
+        .create = isolate_create,
+        .start = isolate_start,
+        .submit = isolate_submit,
+        .poll = isolate_poll,
+        .stop = isolate_stop,
+        .destroy = isolate_destroy,
+        .check = theirs->check,
+    };
+}

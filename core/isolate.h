@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isolate.h -- a sink in a process of its own (isolate: true).
+ *
+ * To the worker it is an ordinary sink: operations that hand each batch to a helper process, which
+ * is this same binary (`leat __sink`) with that one plugin.  Each start begins a helper, each stop
+ * ends it, so a helper that died is a sink that went down: it is tried again after the worker's
+ * back-off, and asked what it holds.  What a helper says is never believed: see isolate.c.
+ */
+#ifndef LEAT_ISOLATE_H
+#define LEAT_ISOLATE_H
+
+#include <leat/plugin.h>
+
+/* [any] The operations for a plugin whose own are `theirs`.  Their host must be a worker (worker.h)
+ * with a shared pool. */
+void isolate_ops(const leat_sink_ops *theirs, leat_sink_ops *out);
+
+/* [main] The helper: leat __sink.  Returns the exit status. */
+int isolate_helper(int argc, char **argv);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isolate_internal.h -- the daemon's side of a sink in a process of its own.  [worker], but for
+ * create and destroy.
+ */
+#ifndef LEAT_ISOLATE_INTERNAL_H
+#define LEAT_ISOLATE_INTERNAL_H
+
+#include "isolate_wire.h"
+#include "worker.h"
+
+#include <sys/types.h>
+
+/* What the helper has: one entry a slot of the worker's, found by the token's low bits. */
+struct isolate_lent {
+    uint64_t token;
+    uint32_t count; /* records; 0: not lent */
+};
+
+/* Invariants: pid > 0 exactly while there is a process that was not reaped; shared, the descriptors
+ * and lent are of that process. */
+struct leat_sink {
+    struct worker *worker;
+    const leat_host *host;
+    pid_t pid;
+    int process;     /* pidfd */
+    int socket, helper_bell, daemon_bell;
+    struct isolate_shared *shared;
+    uint32_t offered, done, told; /* our own copies of the indices */
+    uint32_t epoch, lent_count;
+    bool failed;                  /* a result was no OK: nothing is offered until all are back */
+    bool gone;                    /* the socket's other end is closed */
+    bool stopped;                 /* it said so */
+    bool has_started, is_down;    /* it said so; what it said is in `said` */
+    leat_status status;
+    uint32_t holds;
+    leat_identity last;
+    leat_error said;
+    char breach[160];             /* how it broke its contract; empty: it did not */
+    struct isolate_lent lent[ISOLATE_RING];
+    int32_t metrics[PLUGIN_METRICS_MAX]; /* the helper's number -> the host's */
+    uint32_t metric_count;
+    int32_t starts_metric, pid_metric, breaches_metric;
+    uint64_t starts, breaches;
+    struct isolate_message message; /* the one that is looked at */
+};
+
+/* isolate_process.c */
+
+/* Begins a helper and says to it what it needs. */
+bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *error);
+
+/* Ends it, the hard way when it has not ended within patience_ms, and waits until there is no such
+ * process.  how: what became of it. */
+void isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size);
+
+/* isolate_messages.c */
+
+/* What came over the socket; at most so many at once.  A message that is none is a breach. */
+void isolate_take_messages(leat_sink *sink);
+
+/* The helper's figures become the instance's. */
+void isolate_copy_metrics(leat_sink *sink);
+
+void isolate_set_metric(const leat_sink *sink, int32_t metric, double value);
+int32_t isolate_declare_metric(const leat_sink *sink, uint32_t kind, const char *name,
+                               const char *label, const char *label_value, const char *help);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isolate_process.c -- begins and ends the helper process of an isolated sink.  [worker]
+ *
+ * The daemon has threads, so nothing of ours runs between fork and exec: posix_spawn does it.  The
+ * helper is this same file again, with an environment that is made, not inherited.
+ */
+#include "isolate_internal.h"
+#include "isolate_options.h"
+#include "plugins.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What client libraries look for; nothing else of ours. */
+static const char *const inherited[] = {
+    "PATH",          "HOME",         "LANG",          "LC_ALL",       "TZ",
+    "TMPDIR",        "SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5_CONFIG",  "KRB5CCNAME",
+    "KRB5_KTNAME",   "KRB5_CLIENT_KTNAME", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+    "LSAN_OPTIONS",  "TSAN_OPTIONS"};
+
+#define INHERITED (sizeof inherited / sizeof *inherited)
+
+static void free_environment(char **variables)
+{
+    for (size_t i = 0; variables[i]; i++)
+        free(variables[i]);
+}
+
+static bool make_environment(char *variables[INHERITED + 1])
+{
+    size_t count = 0;
+
+    memset(variables, 0, (INHERITED + 1) * sizeof *variables);
+    for (size_t i = 0; i < INHERITED; i++) {
+        const char *value = getenv(inherited[i]);
+        if (!value)
+            continue;
+        if (asprintf(&variables[count], "%s=%s", inherited[i], value) < 0) {
+            variables[count] = NULL;
+            return false;
+        }
+        count++;
+    }
+    return true;
+}
+
+/* ---- exec ----------------------------------------------------------------------------------- */
+
+/* All signals wait until the helper has said what it does with them: a terminal's or a unit's
+ * SIGTERM is for the daemon, which stops it. */
+static int set_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t every;
+
+    (void)sigfillset(&every);
+    (void)posix_spawnattr_setsigmask(attributes, &every);
+    (void)posix_spawnattr_setsigdefault(attributes, &every);
+    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
+}
+
+static int set_files(posix_spawn_file_actions_t *files, int socket)
+{
+    int wrong = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
+
+    if (wrong == 0)
+        wrong = posix_spawn_file_actions_adddup2(files, 2, 1);
+    if (wrong == 0)
+        wrong = posix_spawn_file_actions_adddup2(files, socket, ISOLATE_FD);
+    if (wrong == 0)
+        wrong = posix_spawn_file_actions_addclosefrom_np(files, ISOLATE_FD + 1);
+    return wrong;
+}
+
+static int spawn(const leat_sink *sink, int socket, pid_t *pid)
+{
+    char place[160];
+    char *words[] = {(char[]){"leat"}, (char[]){"__sink"}, place, NULL};
+    char *variables[INHERITED + 1];
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int wrong;
+
+    (void)snprintf(place, sizeof place, "%s/%s", sink->host->pipeline, sink->host->instance);
+    if ((wrong = posix_spawn_file_actions_init(&files)) != 0)
+        return wrong;
+    if ((wrong = posix_spawnattr_init(&attributes)) == 0) {
+        wrong = make_environment(variables) ? 0 : ENOMEM;
+        if (wrong == 0)
+            wrong = set_signals(&attributes);
+        if (wrong == 0)
+            wrong = set_files(&files, socket);
+        if (wrong == 0)
+            wrong = posix_spawn(pid, "/proc/self/exe", &files, &attributes, words, variables);
+        free_environment(variables);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
+    (void)posix_spawn_file_actions_destroy(&files);
+    return wrong;
+}
+
+/* ---- what it gets --------------------------------------------------------------------------- */
+
+static int make_shared(leat_sink *sink)
+{
+    int fd = memfd_create("leat-sink-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *map;
+
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, sizeof *sink->shared) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        goto fail;
+    map = mmap(NULL, sizeof *sink->shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        goto fail;
+    sink->shared = map;
+    return fd;
+fail:
+    (void)close(fd);
+    return -1;
+}
+
+/* The helper cannot keep them longer than the memory lives, and nobody else can name them. */
+static int make_options(const leat_sink *sink, uint64_t *size)
+{
+    const struct config_sink *config = sink->worker->config;
+    size_t length = 0;
+    char *bytes = isolate_options_pack(config->plugin, config->options, &length);
+    int fd = bytes ? memfd_create("leat-sink-options", MFD_CLOEXEC) : -1;
+    bool good = fd >= 0 && length > 0 && pwrite(fd, bytes, length, 0) == (ssize_t)length;
+
+    if (bytes)
+        explicit_bzero(bytes, length);
+    free(bytes);
+    *size = length;
+    if (good)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+static bool say_hello(leat_sink *sink, const leat_sink_start *start)
+{
+    const struct worker *worker = sink->worker;
+    struct isolate_message *message = &sink->message;
+    struct isolate_hello hello = {
+        .pool_base = (uint64_t)(uintptr_t)worker->pool.base,
+        .pool_size = pool_bytes(&worker->pool),
+        .durable = start->durable,
+        .known = start->known,
+        .parent = getpid(),
+        .secrets = worker->host.extension(&worker->host, LEAT_EXTENSION_SECRETS) != NULL,
+    };
+    int fds[ISOLATE_FDS] = {worker->pool.fd, make_shared(sink),
+                            make_options(sink, &hello.options_size), sink->helper_bell,
+                            sink->daemon_bell};
+    bool good = fds[ISOLATE_FD_SHARED] >= 0 && fds[ISOLATE_FD_OPTIONS] >= 0 &&
+                strlen(start->name_space) < sizeof hello.name_space;
+
+    (void)snprintf(hello.pipeline, sizeof hello.pipeline, "%s", worker->host.pipeline);
+    (void)snprintf(hello.instance, sizeof hello.instance, "%s", worker->host.instance);
+    (void)snprintf(hello.plugin, sizeof hello.plugin, "%s", plugin_name(worker->config->plugin));
+    (void)snprintf(hello.path, sizeof hello.path, "%s", plugin_path(worker->config->plugin));
+    (void)snprintf(hello.name_space, sizeof hello.name_space, "%s", start->name_space);
+    (void)snprintf(hello.format, sizeof hello.format, "%s", start->format);
+    memset(message, 0, offsetof(struct isolate_message, text));
+    message->kind = ISOLATE_HELLO;
+    message->length = sizeof hello;
+    memcpy(message->text, &hello, sizeof hello);
+    good = good && isolate_send(sink->socket, message, fds, ISOLATE_FDS, MSG_DONTWAIT);
+    for (int i = ISOLATE_FD_SHARED; i <= ISOLATE_FD_OPTIONS; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    return good;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void reset(leat_sink *sink)
+{
+    sink->offered = sink->done = sink->told = sink->epoch = sink->lent_count = 0;
+    sink->failed = sink->gone = sink->stopped = sink->has_started = sink->is_down = false;
+    sink->status = LEAT_OK;
+    sink->breach[0] = '\0';
+    sink->metric_count = 0;
+    memset(sink->lent, 0, sizeof sink->lent);
+}
+
+static void drop_descriptor(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void drop_resources(leat_sink *sink)
+{
+    drop_descriptor(&sink->process);
+    drop_descriptor(&sink->socket);
+    drop_descriptor(&sink->helper_bell);
+    drop_descriptor(&sink->daemon_bell);
+    if (sink->shared)
+        (void)munmap(sink->shared, sizeof *sink->shared);
+    sink->shared = NULL;
+}
+
+bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *error)
+{
+    int ends[2] = {-1, -1};
+    int wrong = 0;
+    char how[128];
+
+    reset(sink);
+    sink->helper_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sink->daemon_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (sink->helper_bell < 0 || sink->daemon_bell < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        wrong = errno;
+        goto fail;
+    }
+    sink->socket = ends[0];
+    wrong = spawn(sink, ends[1], &sink->pid);
+    (void)close(ends[1]);
+    if (wrong != 0) {
+        sink->pid = 0;
+        goto fail;
+    }
+    sink->process = pidfd_open(sink->pid, 0);
+    if (sink->process >= 0 && say_hello(sink, start))
+        return true;
+    wrong = errno;
+    isolate_end(sink, 0, how, sizeof how);
+fail:
+    drop_resources(sink);
+    (void)snprintf(error->text, sizeof error->text, "cannot begin the process of plugin %s: %s",
+                   plugin_name(sink->worker->config->plugin), strerror(wrong));
+    return false;
+}
+
+static void describe(const siginfo_t *end, char *how, size_t size)
+{
+    if (end->si_code == CLD_EXITED)
+        (void)snprintf(how, size, "ended by itself with status %d", end->si_status);
+    else
+        (void)snprintf(how, size, "was killed by signal %d (%s)", end->si_status,
+                       strsignal(end->si_status));
+}
+
+void isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size)
+{
+    struct pollfd fd = {.fd = sink->process, .events = POLLIN};
+    siginfo_t end = {0};
+
+    (void)snprintf(how, size, "is no more");
+    if (sink->pid > 0) {
+        if (sink->process < 0 || patience_ms == 0 || poll(&fd, 1, patience_ms) <= 0)
+            (void)kill(sink->pid, SIGKILL);
+        while (waitid(P_PID, (id_t)sink->pid, &end, WEXITED) != 0 && errno == EINTR)
+            ;
+        describe(&end, how, size);
+        sink->pid = 0;
+        isolate_set_metric(sink, sink->pid_metric, 0);
+    }
+    drop_resources(sink);
+}
