@@ -179,6 +179,27 @@ def bench_file(table, rows, repeats, names):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def bench_isolation(table, rows, repeats, _names):
+    """The file sink in leat's own process and in one of its own, in turns over the same WAL."""
+    folder = tempfile.mkdtemp(prefix="leat-bench-pg-")
+    postgres = Postgres(folder)
+    try:
+        postgres.execute(f"create table t ({COLUMNS}); create publication bench for table t")
+        stream = Stream(postgres, "base", rows)
+        fill(postgres, "t", rows, 1000)
+        stream.close()
+        inside, isolated = [], []
+        for _ in range(repeats):
+            inside.append(read_with_leat(stream))
+            isolated.append(read_with_leat(stream, sinks=lambda f: file_sink(f, isolate=True)))
+        table.add("file sink, isolated", median([r.rate for r in inside]), median([r.rate for r in isolated]),
+                  "rows/s", "baseline: the same sink in leat's own process")
+        stream.drop()
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def bench_shapes(table, rows, repeats, _names):
     """Other shapes of the stream than many rows in a transaction."""
     folder = tempfile.mkdtemp(prefix="leat-bench-pg-")
@@ -348,7 +369,7 @@ def bench_ceiling(table, _rows, repeats, _names):
         replayed.close()
 
 
-BENCHES = {"file": bench_file, "zstd": bench_file, "shapes": bench_shapes, "latency": bench_latency,
+BENCHES = {"file": bench_file, "zstd": bench_file, "isolation": bench_isolation, "shapes": bench_shapes, "latency": bench_latency,
            "ceiling": bench_ceiling}
 for extra in ("brokers", "nats_times", "operate"):
     if (pathlib.Path(__file__).parent / f"{extra}.py").exists():

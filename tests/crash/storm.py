@@ -20,11 +20,12 @@ class Storm(Commands):
     """One cluster, one database, one daemon, one workload.  A fault is a method whose name begins with fault_; when it
     returns, leat streams again (or is on its way)."""
 
-    def __init__(self, seed, build=None, sessions=3, pace=0.01, say=lambda text: None):
+    def __init__(self, seed, build=None, sessions=3, pace=0.01, isolate=False, say=lambda text: None):
         self.seed = str(seed)
         self.random = random.Random(self.seed)
         self.say = say
         self.made = []
+        self.isolate = isolate
         try:
             self.set_up(build, sessions, pace)
         except BaseException:
@@ -43,7 +44,7 @@ class Storm(Commands):
             self.disk = self.keep(places.SmallDisk(directory, 200 << 20))
             directory = directory / "archive"
         self.daemon = self.keep(Leat(self.db.dsn(), folder=self.folder, build=build, sink={
-            "directory": str(directory), "rotate_size": "256KiB",
+            "directory": str(directory), "rotate_size": "256KiB", **({"isolate": True} if self.isolate else {}),
             "compression": self.random.choice(["none", "zstd"])},
             top={"memory": "32MiB", "http": {"listen": f"unix:{self.folder}/s"}}))
         self.daemon.out = directory
@@ -98,6 +99,11 @@ class Storm(Commands):
         self.daemon.kill()
         self.some_moment(0.2)
         self.daemon.start()
+
+    def strike_helper(self):
+        """The process of an isolated sink is killed; leat goes on."""
+        for pid in self.daemon.children():
+            os.kill(pid, signal.SIGKILL)
 
     def fault_kill_leat_as_it_starts(self):
         for _ in range(self.random.randint(1, 4)):

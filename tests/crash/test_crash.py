@@ -41,6 +41,21 @@ def test_nothing_is_lost_or_doubled_after_many_faults(storm):
     assert s.verify() > 0
 
 
+def test_nothing_is_lost_or_doubled_when_an_isolated_sink_or_its_daemon_is_killed(storm):
+    s = storm(isolate=True)
+    killed = 0
+    for turn in range(30):
+        s.some_moment()
+        if turn % 3 == 2:
+            s.fault_kill_leat()
+        else:
+            killed += len(s.daemon.children())
+            s.strike_helper()
+        s.daemon.must_run()
+    assert killed >= 5
+    assert s.verify() > 0
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_nothing_is_lost_or_doubled_by_death_at(stage, storm):
     if not (places.DEBUG_BUILD / "leat").exists():

@@ -101,6 +101,16 @@ class Leat:
     def running(self):
         return self.process is not None and self.process.poll() is None
 
+    def children(self):
+        """The processes that it has begun."""
+        pids = set()
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            try:
+                pids.update(int(pid) for pid in task.read_text().split())
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return sorted(pids)
+
     def must_run(self):
         assert self.running(), f"leat ended with {self.process.returncode}:\n{self.stderr_tail()}"
 

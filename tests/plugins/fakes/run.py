@@ -363,7 +363,7 @@ def case_isolated_twice():
 
 def case_isolated_crash():
     """It dies at random moments, 50 times or more, while records flow."""
-    transactions = 10000
+    transactions = 2000
     process = start(config([pipeline(src=source(transactions=transactions, burst=20),
                                      sinks=[sink(mode="crash", every=6, lent=4)])]))
     err = finish(process)
@@ -392,13 +392,19 @@ def case_isolated_write():
 
 def case_isolated_block():
     """A blocked one ends with the daemon, within the deadline, and leaves no process."""
-    process = start(config([pipeline(src=source(end=False), sinks=[sink(mode="block", every=3)])]))
+    path = config([pipeline(src=source(transactions=3000, burst=20, end=False), sinks=[sink(mode="block", every=3)])])
+    with open(path) as text:
+        document = json.load(text)
+    document["shutdown_timeout"] = "2s"
+    with open(path, "w") as out:
+        json.dump(document, out)
+    process = start(path)
     wait_for_line(process, "as told: blocks")
     pids = helpers(process)
     assert len(pids) == 1, pids
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not is_there(pids[0]) or time.monotonic() - began > 45, "ended")
+    wait_until(lambda: not is_there(pids[0]) or time.monotonic() - began > 15, "ended")
     err = finish(process)
     has(err, "did not stop in time and is killed")
     assert not is_there(pids[0])
