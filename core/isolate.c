@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolate.c -- see isolate.h: the operations of a sink that runs in a helper process.  [worker], but
- * for create and destroy, which are [main].
+ * isolate.c -- see isolate.h: the operations of a sink that runs in a helper process.  [worker],
+ * but for create and destroy, which are [main].
  *
  * A batch crosses by its place in the worker's pool, which the helper sees and cannot write.  All
  * that the helper writes is hostile: an index is compared with one of our own, an entry is copied
@@ -195,7 +195,8 @@ static leat_status tell_end(leat_sink *sink, leat_error *error)
         return LEAT_ERETRY;
     }
     isolate_end(sink, EXIT_MS, how, sizeof how);
-    (void)snprintf(error->text, sizeof error->text, "the process %d of plugin %s %s", pid, name, how);
+    (void)snprintf(error->text, sizeof error->text, "the process %d of plugin %s %s", pid, name,
+                   how);
     return LEAT_ERETRY;
 }
 
@@ -269,8 +270,7 @@ static leat_status isolate_poll(leat_sink *sink, int32_t max_wait_ms, leat_error
 
 static void wait_for_stop(leat_sink *sink, uint32_t deadline_ms)
 {
-    int64_t until_ns =
-        sink->host->now_ns(sink->host) + ((int64_t)deadline_ms + GRACE_MS) * 1000000;
+    int64_t until_ns = sink->host->now_ns(sink->host) + ((int64_t)deadline_ms + GRACE_MS) * 1000000;
 
     while (!sink->stopped && !sink->gone && !sink->breach[0]) {
         int64_t left_ms = (until_ns - sink->host->now_ns(sink->host)) / 1000000;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolate_helper.c -- leat __sink: the helper process of an isolated sink.  It loads that one plugin
- * with the daemon's own loader, and drives it as a worker does: see worker.c for why each step is
- * as it is.  It never outlives the daemon: the kernel kills it with the thread that began it, and the
- * end of the socket ends it.
+ * isolate_helper.c -- leat __sink: the helper process of an isolated sink.  It loads that one
+ * plugin with the daemon's own loader, and drives it as a worker does: see worker.c for why each
+ * step is as it is.  It never outlives the daemon: the kernel kills it with the thread that began
+ * it, and the end of the socket ends it.
  */
 #include "isolate.h"
 
@@ -152,8 +152,8 @@ static leat_status start_plugin(struct helper *helper, leat_sink_start *start, l
     leat_status status = helper->ops->start(helper->sink, start, error);
 
     while (status == LEAT_AGAIN && goes_on(helper)) {
-        leat_status polled = sleep_in_plugin(helper, atomic_load(&helper->events), true,
-                                             START_AGAIN_MS, error);
+        leat_status polled =
+            sleep_in_plugin(helper, atomic_load(&helper->events), true, START_AGAIN_MS, error);
         if (polled != LEAT_OK && polled != LEAT_AGAIN)
             return polled;
         status = helper->ops->start(helper->sink, start, error);
@@ -202,14 +202,13 @@ static void drive(struct helper *helper, const void *options)
                              .known = helper->hello.known,
                              .durable = helper->hello.durable,
                              .format = helper->hello.format};
-    leat_status status =
-        helper->ops->create(&helper->host, options, &helper->sink, &error);
+    leat_status status = helper->ops->create(&helper->host, options, &helper->sink, &error);
 
     if (status == LEAT_OK)
         status = start_plugin(helper, &start, &error);
     else if (!error.text[0])
-        (void)snprintf(error.text, sizeof error.text, "the plugin's create failed with %d and no reason",
-                       (int)status);
+        (void)snprintf(error.text, sizeof error.text,
+                       "the plugin's create failed with %d and no reason", (int)status);
     helper_say_state(helper, ISOLATE_STARTED, status, &start, &error);
     if (status == LEAT_OK)
         run_plugin(helper);
@@ -237,8 +236,7 @@ static bool map_memory(struct helper *helper, const int *fds)
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     helper->pool = map(fds[ISOLATE_FD_POOL], size, PROT_READ);
-    helper->shared =
-        map(fds[ISOLATE_FD_SHARED], sizeof *helper->shared, PROT_READ | PROT_WRITE);
+    helper->shared = map(fds[ISOLATE_FD_SHARED], sizeof *helper->shared, PROT_READ | PROT_WRITE);
     helper->copies = copies == MAP_FAILED ? NULL : copies;
     helper->helper_bell = fds[ISOLATE_FD_HELPER_BELL];
     helper->daemon_bell = fds[ISOLATE_FD_DAEMON_BELL];
@@ -276,9 +274,10 @@ static const void *read_options(const struct helper *helper, const struct plugin
         (void)munmap(bytes, size);
     }
     if (!options)
-        (void)snprintf(error->text, sizeof error->text,
-                       "%.300s has other options than when the daemon began: it was replaced; restart leat",
-                       helper->hello.path);
+        (void)snprintf(
+            error->text, sizeof error->text,
+            "%.300s has other options than when the daemon began: it was replaced; restart leat",
+            helper->hello.path);
     return options;
 }
 
@@ -299,8 +298,7 @@ static void serve(struct helper *helper, int options_fd)
     struct region region = {0};
     leat_error error = {.size = sizeof error};
     const struct plugin *plugin = load(helper, &error);
-    const void *options =
-        plugin ? read_options(helper, plugin, options_fd, &region, &error) : NULL;
+    const void *options = plugin ? read_options(helper, plugin, options_fd, &region, &error) : NULL;
 
     if (options) {
         helper->ops = plugin_sink_ops(plugin);
@@ -324,7 +322,8 @@ int isolate_helper(int argc, char **argv)
     (void)prctl(PR_SET_NAME, "leat-sink");
     if (argc != 2 || isolate_receive(ISOLATE_FD, &helper.heard, fds, 0) <= 0 ||
         helper.heard.kind != ISOLATE_HELLO || helper.heard.length != sizeof helper.hello) {
-        (void)fprintf(stderr, "leat: __sink is not for people: leat run begins it for isolate: true\n");
+        (void)fprintf(stderr,
+                      "leat: __sink is not for people: leat run begins it for isolate: true\n");
         return EX_USAGE;
     }
     memcpy(&helper.hello, helper.heard.text, sizeof helper.hello);

@@ -14,21 +14,21 @@ struct helper {
     struct isolate_hello hello;
     struct isolate_shared *shared;
     const unsigned char *pool; /* the worker's pool, not writable */
-    unsigned char *copies;     /* as large: a batch's records, with pointers of ours, at their place */
+    unsigned char *copies; /* as large: a batch's records, with pointers of ours, at their place */
     int helper_bell, daemon_bell;
     const leat_sink_ops *ops;
     leat_sink *sink;
-    uint32_t taken; /* offers that the plugin took, or that went back */
-    leat_batch batches[ISOLATE_RING];     /* by the token's low bits, as is the next */
+    uint32_t taken;                   /* offers that the plugin took, or that went back */
+    leat_batch batches[ISOLATE_RING]; /* by the token's low bits, as is the next */
     _Atomic uint32_t epochs[ISOLATE_RING];
     pthread_mutex_t lock;
-    uint32_t done;           /* under lock */
+    uint32_t done;               /* under lock */
     struct isolate_message said; /* under lock: the one that is being made */
-    _Atomic uint32_t failed; /* epoch + 1 of what failed last; 0: nothing did */
-    _Atomic uint32_t events; /* results and wakes: a sleeper looks again */
+    _Atomic uint32_t failed;     /* epoch + 1 of what failed last; 0: nothing did */
+    _Atomic uint32_t events;     /* results and wakes: a sleeper looks again */
     struct plugin_metrics metrics;
-    uint32_t declared;       /* under lock */
-    bool stop_asked;         /* these three, and heard, belong to the main thread */
+    uint32_t declared; /* under lock */
+    bool stop_asked;   /* these three, and heard, belong to the main thread */
     uint32_t deadline_ms;
     bool orphan;
     struct isolate_message heard;

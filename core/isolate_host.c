@@ -132,9 +132,8 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
     if (helper->done - atomic_load_explicit(&shared->taken, memory_order_acquire) >= ISOLATE_RING)
         _exit(70); /* more results than batches can be out */
     at = helper->done & (ISOLATE_RING - 1);
-    shared->results[at] =
-        (struct isolate_result){token, result.status, result.durable_count, result.retry_after_ms,
-                                result.hold_ms};
+    shared->results[at] = (struct isolate_result){token, result.status, result.durable_count,
+                                                  result.retry_after_ms, result.hold_ms};
     if (result.status != LEAT_OK)
         (void)snprintf(shared->texts[at], sizeof shared->texts[at], "%.*s", (int)result.text.len,
                        result.text.ptr ? result.text.ptr : "");

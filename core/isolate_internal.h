@@ -23,20 +23,20 @@ struct leat_sink {
     struct worker *worker;
     const leat_host *host;
     pid_t pid;
-    int process;     /* pidfd */
+    int process; /* pidfd */
     int socket, helper_bell, daemon_bell;
     struct isolate_shared *shared;
     uint32_t offered, done, told; /* our own copies of the indices */
     uint32_t epoch, lent_count;
-    bool failed;                  /* a result was no OK: nothing is offered until all are back */
-    bool gone;                    /* the socket's other end is closed */
-    bool stopped;                 /* it said so */
-    bool has_started, is_down;    /* it said so; what it said is in `said` */
+    bool failed;               /* a result was no OK: nothing is offered until all are back */
+    bool gone;                 /* the socket's other end is closed */
+    bool stopped;              /* it said so */
+    bool has_started, is_down; /* it said so; what it said is in `said` */
     leat_status status;
     uint32_t holds;
     leat_identity last;
     leat_error said;
-    char breach[160];             /* how it broke its contract; empty: it did not */
+    char breach[160]; /* how it broke its contract; empty: it did not */
     struct isolate_lent lent[ISOLATE_RING];
     int32_t metrics[PLUGIN_METRICS_MAX]; /* the helper's number -> the host's */
     uint32_t metric_count;

@@ -117,12 +117,11 @@ static void take_state(leat_sink *sink, const struct isolate_message *message)
     sink->status = message->status;
     sink->holds = (uint32_t)message->number;
     sink->last = message->last;
-    sink->said = (leat_error){.size = sizeof sink->said,
-                              .status = message->status,
-                              .os_errno = message->os_errno,
-                              .exit_code = message->exit_code > 0 && message->exit_code < 126
-                                               ? message->exit_code
-                                               : 0};
+    sink->said = (leat_error){
+        .size = sizeof sink->said,
+        .status = message->status,
+        .os_errno = message->os_errno,
+        .exit_code = message->exit_code > 0 && message->exit_code < 126 ? message->exit_code : 0};
     (void)snprintf(sink->said.text, sizeof sink->said.text, "%s", text ? text : "");
     clean(sink->said.text);
 }
@@ -180,9 +179,9 @@ static void take_metric(leat_sink *sink, struct isolate_message *message)
     label = *label ? keep(label) : NULL;
     label_value = label ? keep(label_value) : NULL;
     sink->metrics[sink->metric_count++] =
-        name && help
-            ? isolate_declare_metric(sink, (uint32_t)message->number, name, label, label_value, help)
-            : -1;
+        name && help ? isolate_declare_metric(sink, (uint32_t)message->number, name, label,
+                                              label_value, help)
+                     : -1;
 }
 
 static void answer_secret(leat_sink *sink, struct isolate_message *message)
@@ -197,9 +196,9 @@ static void answer_secret(leat_sink *sink, struct isolate_message *message)
     memset(message, 0, offsetof(struct isolate_message, text));
     message->kind = ISOLATE_VALUE;
     message->text[0] = '\0';
-    message->status = secrets ? secrets->current(sink->host, name, message->text,
-                                                 sizeof message->text - 1)
-                              : LEAT_ECONFIG;
+    message->status =
+        secrets ? secrets->current(sink->host, name, message->text, sizeof message->text - 1)
+                : LEAT_ECONFIG;
     message->length = (uint32_t)strlen(message->text) + 1;
     if (!isolate_send(sink->socket, message, NULL, 0, MSG_DONTWAIT))
         break_off(sink, "it asks for secrets and does not read the answers");

@@ -25,11 +25,23 @@
 #include <unistd.h>
 
 /* What client libraries look for; nothing else of ours. */
-static const char *const inherited[] = {
-    "PATH",          "HOME",         "LANG",          "LC_ALL",       "TZ",
-    "TMPDIR",        "SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5_CONFIG",  "KRB5CCNAME",
-    "KRB5_KTNAME",   "KRB5_CLIENT_KTNAME", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-    "LSAN_OPTIONS",  "TSAN_OPTIONS"};
+static const char *const inherited[] = {"PATH",
+                                        "HOME",
+                                        "LANG",
+                                        "LC_ALL",
+                                        "TZ",
+                                        "TMPDIR",
+                                        "SSL_CERT_FILE",
+                                        "SSL_CERT_DIR",
+                                        "KRB5_CONFIG",
+                                        "KRB5CCNAME",
+                                        "KRB5_KTNAME",
+                                        "KRB5_CLIENT_KTNAME",
+                                        "LD_LIBRARY_PATH",
+                                        "ASAN_OPTIONS",
+                                        "UBSAN_OPTIONS",
+                                        "LSAN_OPTIONS",
+                                        "TSAN_OPTIONS"};
 
 #define INHERITED (sizeof inherited / sizeof *inherited)
 

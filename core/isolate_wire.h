@@ -15,14 +15,14 @@
 #include <stdatomic.h>
 
 enum {
-    ISOLATE_FD = 3,             /* the socket, in the helper */
-    ISOLATE_FDS = 5,            /* what comes with the first message, in this order: */
-    ISOLATE_FD_POOL = 0,        /* the worker's pool, not writable */
-    ISOLATE_FD_SHARED,          /* struct isolate_shared */
-    ISOLATE_FD_OPTIONS,         /* isolate_options.h */
-    ISOLATE_FD_HELPER_BELL,     /* eventfd: wakes the helper */
-    ISOLATE_FD_DAEMON_BELL,     /* eventfd: wakes the worker */
-    ISOLATE_RING = 1024,        /* a power of two, not less than WORKER_SLOTS */
+    ISOLATE_FD = 3,         /* the socket, in the helper */
+    ISOLATE_FDS = 5,        /* what comes with the first message, in this order: */
+    ISOLATE_FD_POOL = 0,    /* the worker's pool, not writable */
+    ISOLATE_FD_SHARED,      /* struct isolate_shared */
+    ISOLATE_FD_OPTIONS,     /* isolate_options.h */
+    ISOLATE_FD_HELPER_BELL, /* eventfd: wakes the helper */
+    ISOLATE_FD_DAEMON_BELL, /* eventfd: wakes the worker */
+    ISOLATE_RING = 1024,    /* a power of two, not less than WORKER_SLOTS */
     ISOLATE_RESULT_TEXT = 256,
     ISOLATE_MESSAGE_TEXT = 65536
 };
@@ -97,7 +97,8 @@ struct isolate_hello {
 bool isolate_send(int fd, struct isolate_message *message, const int *fds, int count, int flags);
 
 /* 1: a whole message, its text NUL-terminated; 0: none now (MSG_DONTWAIT); -1: the other side is
- * gone, or does not keep to the form.  fds: NULL, or room for ISOLATE_FDS, all of which must come. */
+ * gone, or does not keep to the form.  fds: NULL, or room for ISOLATE_FDS, all of which must come.
+ */
 int isolate_receive(int fd, struct isolate_message *message, int *fds, int flags);
 
 /* The next NUL-terminated text of a message; NULL: there is none. */

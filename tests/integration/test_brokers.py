@@ -80,6 +80,10 @@ def test_a_stream_equals_the_audit(which, mode, db, leat, bus):
         assert len(target.messages()) < len(target.lines()), "nothing shares a message"
 
 
+def test_a_stream_of_an_isolated_sink_equals_the_audit(db, leat, bus):
+    tell_the_truth(db, leat, bus(isolate=True))
+
+
 @pytest.mark.parametrize("mode", kafka.Target.MODES)
 def test_a_topic_equals_the_audit(mode, db, leat, log):
     tell_the_truth(db, leat, log(mode, tombstones=mode == "transactional"))

@@ -23,7 +23,8 @@ endforeach()
 foreach(case pause pause_sink drain drop gap guard reload_same reload_sinks reload_sinks_unknowing
         reload_sinks_out_of_order reload_back_off reload_lists reload_lists_unknowing reload_remove_down
         reload_source reload_source_while_down reload_pipelines reload_bad reload_storm signals
-        reload_and_stop systemd)
+        reload_and_stop systemd
+        isolated_pause isolated_pause_sink isolated_drain isolated_drop isolated_reload_sinks isolated_reload_lists)
   add_test(NAME change_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_SOURCE_DIR}/fakes/change.py"
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
   set_tests_properties(change_${case} PROPERTIES LABELS threads TIMEOUT 240)

@@ -3,6 +3,7 @@
 Each case ends by looking whether every sink got what it should have, once and in order.
 
 Usage: change.py LEAT PLUGINS_D CASE
+A case isolated_X is the case X with each sink in a process of its own.
 """
 import http.client
 import json
@@ -30,7 +31,7 @@ started = []
 
 def sink(name="a", **options):
     return {"name": name, "plugin": "fake_sink", "log": os.path.join(DIR, name + ".log"), "retry_max": "200ms",
-            "delay_us": 300, "lent": 2, **options}
+            "delay_us": 300, "lent": 2, **({"isolate": True} if CASE.startswith("isolated_") else {}), **options}
 
 
 def pipeline(name="p", sinks=None, **source):
@@ -619,7 +620,7 @@ def case_systemd():
 
 
 try:
-    globals()["case_" + CASE]()
+    globals()["case_" + CASE.removeprefix("isolated_")]()
 finally:
     for process in started:
         if process.poll() is None:
