@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * control_internal.h -- what control.c (the loop), orders.c (commands) and reload.c (a new
+ * control_internal.h -- what control.c (the loop), orders.c (commands) and reload*.c (a new
  * configuration) share.  [main]
  */
 #ifndef LEAT_CONTROL_INTERNAL_H
