@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * cmd_control.c -- the commands to a running daemon: pause, resume, drain, drop, reload, loglevel,
- * stop.  [main]  Each is one POST a pipeline or sink, through the unix socket.
+ * stop.  [main]  Each is one POST a pipeline or sink, through the unix socket; what may be asked
+ * for is in control_request.c.
  */
 #include "commands.h"
 
-#include "admin_client.h"
+#include "control_request.h"
 
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,167 +18,10 @@
 
 #define PAUSE_MS 200 /* between two looks at what is waited for */
 
-enum {
-    OF_PIPELINES = 1,
-    OF_SINKS = 2,
-    MUST_SINK = 4,
-    CAN_WAIT = 8,
-    CAN_GAP = 16,
-    TAKES_WORD = 32,
-    CAN_DROP = 64
-};
-
-struct verb {
-    const char *name;
-    unsigned takes;
-    const char *usage;
-};
-
-#define REACH "The daemon is the one of FILE, of the unix socket PATH, or on /run/leat/leat.sock.\n"
-
-static const struct verb verbs[] = {
-    {"pause", OF_PIPELINES | OF_SINKS,
-     "Usage: leat pause [-c FILE | --socket PATH] [--pipeline NAME] [--sink NAME] [--json]\n"
-     "Holds a pipeline, every pipeline, or one sink of it until leat resume; what waits stays in\n"
-     "PostgreSQL.\n" REACH},
-    {"resume", OF_PIPELINES | OF_SINKS | CAN_GAP,
-     "Usage: leat resume [-c FILE | --socket PATH] [--pipeline NAME] [--sink NAME] [--accept-gap]\n"
-     "                   [--json]\n"
-     "Goes on after leat pause.  A sink that was dropped comes back only where it misses nothing, "
-     "or\n"
-     "with --accept-gap.\n" REACH},
-    {"drain", OF_PIPELINES | CAN_WAIT,
-     "Usage: leat drain [-c FILE | --socket PATH] [--pipeline NAME] [--wait] [--json]\n"
-     "Takes nothing new into a pipeline, or every pipeline, and delivers and confirms what it "
-     "has;\n"
-     "leat resume goes on.  --wait comes back when that is done.\n" REACH},
-    {"drop", OF_PIPELINES | OF_SINKS | MUST_SINK,
-     "Usage: leat drop --sink NAME [-c FILE | --socket PATH] [--pipeline NAME] [--json]\n"
-     "Leaves a sink out, so that it holds the confirmation back no more.  Its position is kept; "
-     "leat\n"
-     "resume brings it back.\n" REACH},
-    {"reload", CAN_DROP,
-     "Usage: leat reload [-c FILE | --socket PATH] [--drop-removed] [--json]\n"
-     "The daemon reads its configuration anew, and restarts what changed.  A wrong one changes\n"
-     "nothing.  What is gone from it finishes what it has, or with --drop-removed is not waited "
-     "for.\n" REACH},
-    {"loglevel", TAKES_WORD,
-     "Usage: leat loglevel [error|warn|info|debug] [--component NAME] [-c FILE | --socket PATH]\n"
-     "                     [--json]\n"
-     "Sets the log level until the next start, or says what it is.  A component (core, source, a\n"
-     "sink's name, PIPELINE/source, PIPELINE/SINK) goes by its own, until level default.\n" REACH},
-    {"stop", CAN_WAIT,
-     "Usage: leat stop [-c FILE | --socket PATH] [--wait] [--json]\n"
-     "Finishes what is in flight and ends the daemon, as SIGTERM does.  --wait comes back when it "
-     "has\n"
-     "ended.\n" REACH},
-};
-
-struct request {
-    const struct verb *verb;
-    const char *config, *socket, *pipeline, *sink, *component, *word;
-    bool json, wait, accept_gap, drop_removed;
-    struct admin_client client;
-    struct region region;
-    bool any; /* an answer has been printed */
-};
-
-/* ---- the command line ----------------------------------------------------------------------- */
-
-static int usage_error(const struct request *request, const char *what, const char *text)
-{
-    (void)fprintf(stderr, "%sleat: %s: %s%s%s\n", request->verb->usage, request->verb->name, what,
-                  text ? " " : "", text ? text : "");
-    return EX_USAGE + 1;
-}
-
-static bool is_name(const char *name)
-{
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-
-    return length >= 1 && length <= 63 && !name[length];
-}
-
-/* 0: go on; else the exit code plus 1. */
-static int check_words(const struct request *request, unsigned given)
-{
-    unsigned takes = request->verb->takes;
-
-    if (given & OF_PIPELINES && !(takes & OF_PIPELINES))
-        return usage_error(request, "it is for the whole daemon, not for a pipeline", NULL);
-    if (given & OF_SINKS && !(takes & OF_SINKS))
-        return usage_error(request, "it is not for a sink", NULL);
-    if (takes & MUST_SINK && !request->sink)
-        return usage_error(request, "--sink NAME is missing", NULL);
-    if (request->wait && !(takes & CAN_WAIT))
-        return usage_error(request, "there is nothing to --wait for", NULL);
-    if (request->accept_gap && (!(takes & CAN_GAP) || !request->sink))
-        return usage_error(request, "--accept-gap is for leat resume --sink NAME", NULL);
-    if (request->drop_removed && !(takes & CAN_DROP))
-        return usage_error(request, "--drop-removed is for leat reload", NULL);
-    if (request->component && (!(takes & TAKES_WORD) || !request->word))
-        return usage_error(request, "--component is for leat loglevel LEVEL", NULL);
-    if (request->component &&
-        (!*request->component ||
-         request->component[strspn(request->component, "abcdefghijklmnopqrstuvwxyz0123456789_-/")]))
-        return usage_error(request, "no name of a component:", request->component);
-    if (request->pipeline && !is_name(request->pipeline))
-        return usage_error(request, "no name of a pipeline:", request->pipeline);
-    if (request->sink && !is_name(request->sink))
-        return usage_error(request, "no name of a sink:", request->sink);
-    if (request->config && request->socket)
-        return usage_error(request, "either -c or --socket", NULL);
-    return 0;
-}
-
-static int parse(int argc, char **argv, struct request *out)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"socket", required_argument, NULL, 's'},
-                                            {"pipeline", required_argument, NULL, 'p'},
-                                            {"sink", required_argument, NULL, 'i'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"wait", no_argument, NULL, 'w'},
-                                            {"accept-gap", no_argument, NULL, 'g'},
-                                            {"drop-removed", no_argument, NULL, 'd'},
-                                            {"component", required_argument, NULL, 'k'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    unsigned given = 0;
-    int option;
-
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            (void)fputs(out->verb->usage, stdout);
-            return EX_OK + 1;
-        }
-        if (option == '?') {
-            (void)fputs(out->verb->usage, stderr);
-            return EX_USAGE + 1;
-        }
-        given |= option == 'p' ? (unsigned)OF_PIPELINES : option == 'i' ? (unsigned)OF_SINKS : 0u;
-        out->config = option == 'c' ? optarg : out->config;
-        out->socket = option == 's' ? optarg : out->socket;
-        out->pipeline = option == 'p' ? optarg : out->pipeline;
-        out->sink = option == 'i' ? optarg : out->sink;
-        out->component = option == 'k' ? optarg : out->component;
-        out->json = out->json || option == 'j';
-        out->wait = out->wait || option == 'w';
-        out->accept_gap = out->accept_gap || option == 'g';
-        out->drop_removed = out->drop_removed || option == 'd';
-    }
-    if (optind < argc && out->verb->takes & TAKES_WORD)
-        out->word = argv[optind++];
-    if (optind < argc)
-        return usage_error(out, "unexpected", argv[optind]);
-    return check_words(out, given);
-}
-
 /* ---- one POST ------------------------------------------------------------------------------- */
 
 /* Of an answer that is no success. */
-static int exit_code_of_answer(const struct request *request, int code)
+static int exit_code_of_answer(const struct control_request *request, int code)
 {
     if (strcmp(request->verb->name, "reload") == 0 && (code == 400 || code == 422))
         return EX_CONFIG;
@@ -202,13 +45,14 @@ static void print_plain(FILE *out, const char *text)
         (void)fputc(*c < 0x20 && *c != '\n' ? '?' : *c, out);
 }
 
-static const char *word_for(const struct request *request)
+static const char *word_for(const struct control_request *request)
 {
     return strcmp(request->verb->name, "stop") == 0 ? "stopping" : request->verb->name;
 }
 
 /* What was done, in a line; `of`: the pipeline, or "". */
-static void say_done(struct request *request, const char *of, const struct tree_node *answer)
+static void say_done(struct control_request *request, const char *of,
+                     const struct tree_node *answer)
 {
     const char *message = admin_client_text(answer, "message");
     const char *state = admin_client_text(answer, "state");
@@ -224,7 +68,7 @@ static void say_done(struct request *request, const char *of, const struct tree_
     (void)printf("\n");
 }
 
-static void say_refused(const struct request *request, const char *of,
+static void say_refused(const struct control_request *request, const char *of,
                         const struct tree_node *answer, const char *body, int code)
 {
     const char *error = admin_client_text(answer, "error");
@@ -246,7 +90,7 @@ static void say_refused(const struct request *request, const char *of,
                       of, request->sink);
 }
 
-static void print_json(struct request *request, const struct text_buffer *body, int code)
+static void print_json(struct control_request *request, const struct text_buffer *body, int code)
 {
     size_t length = body->text ? body->length : 0;
 
@@ -261,7 +105,7 @@ static void print_json(struct request *request, const struct text_buffer *body, 
 }
 
 /* of: the pipeline's name, "" for the daemon. */
-static int post(struct request *request, const char *of, const char *path)
+static int post(struct control_request *request, const char *of, const char *path)
 {
     struct text_buffer body = {0};
     const char *why = "";
@@ -300,7 +144,7 @@ static bool has_sink(const struct tree_node *pipeline, const char *sink)
     return false;
 }
 
-static bool is_meant(const struct request *request, const struct tree_node *pipeline)
+static bool is_meant(const struct control_request *request, const struct tree_node *pipeline)
 {
     return (!request->pipeline ||
             strcmp(admin_client_text(pipeline, "name"), request->pipeline) == 0) &&
@@ -308,8 +152,8 @@ static bool is_meant(const struct request *request, const struct tree_node *pipe
 }
 
 /* Says what there is instead. */
-static int nothing_is_meant(const struct request *request, const struct tree_node *pipelines,
-                            bool several)
+static int nothing_is_meant(const struct control_request *request,
+                            const struct tree_node *pipelines, bool several)
 {
     if (several)
         (void)fprintf(stderr, "leat: several pipelines have a sink \"%s\": choose with --pipeline:",
@@ -332,7 +176,7 @@ static int nothing_is_meant(const struct request *request, const struct tree_nod
     return EX_USAGE;
 }
 
-static int for_each(struct request *request, const struct tree_node *pipelines)
+static int for_each(struct control_request *request, const struct tree_node *pipelines)
 {
     size_t count = 0;
     int exit_code = EX_OK;
@@ -345,7 +189,7 @@ static int for_each(struct request *request, const struct tree_node *pipelines)
         const char *name = admin_client_text(at, "name");
         char path[256];
         int end;
-        if (!is_meant(request, at) || !is_name(name))
+        if (!is_meant(request, at) || !control_request_is_name(name))
             continue;
         (void)snprintf(path, sizeof path, "/pipelines/%s%s%s/%s%s", name,
                        request->sink ? "/sinks/" : "", request->sink ? request->sink : "",
@@ -373,7 +217,7 @@ static void wait_for_process(const char *pid_text)
 }
 
 /* True when no pipeline that was meant has anything left to deliver. */
-static bool is_drained(const struct request *request)
+static bool is_drained(const struct control_request *request)
 {
     struct region region = {0};
     int exit_code;
@@ -390,7 +234,7 @@ static bool is_drained(const struct request *request)
     return done;
 }
 
-static void wait_until_done(const struct request *request, const char *pid)
+static void wait_until_done(const struct control_request *request, const char *pid)
 {
     if (strcmp(request->verb->name, "stop") == 0)
         wait_for_process(pid);
@@ -401,7 +245,7 @@ static void wait_until_done(const struct request *request, const char *pid)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static int level(struct request *request, const struct tree_node *status)
+static int level(struct control_request *request, const struct tree_node *status)
 {
     char path[256];
 
@@ -414,14 +258,15 @@ static int level(struct request *request, const struct tree_node *status)
     if (strcmp(request->word, "error") != 0 && strcmp(request->word, "warn") != 0 &&
         strcmp(request->word, "info") != 0 && strcmp(request->word, "debug") != 0 &&
         !(request->component && strcmp(request->word, "default") == 0))
-        return usage_error(request, "error, warn, info or debug, not", request->word) - 1;
+        return control_request_refuse(request, "error, warn, info or debug, not", request->word) -
+               1;
     (void)snprintf(path, sizeof path, "/loglevel?level=%s%s%.130s", request->word,
                    request->component ? "&component=" : "",
                    request->component ? request->component : "");
     return post(request, "", path);
 }
 
-static int obey(struct request *request)
+static int obey(struct control_request *request)
 {
     int exit_code;
     const struct tree_node *status =
@@ -447,13 +292,9 @@ static int obey(struct request *request)
 
 int cmd_control(int argc, char **argv)
 {
-    struct request request = {.verb = verbs};
-    int exit_code;
+    struct control_request request = {0};
+    int exit_code = control_request_parse(argc, argv, &request);
 
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(verbs[i].name, argv[0]) == 0)
-            request.verb = &verbs[i];
-    exit_code = parse(argc, argv, &request);
     if (exit_code != 0)
         return exit_code - 1;
     exit_code = admin_client_find(&request.client, request.config, request.socket, true);

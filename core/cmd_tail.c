@@ -13,11 +13,9 @@
 #include "log.h"
 #include "pipeline.h"
 #include "plugins.h"
-#include "suggest.h"
-#include "tail_output.h"
+#include "tail_request.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,149 +26,6 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 3000 /* then it is said what is waited for */
-
-static const char usage[] =
-    "Usage: leat tail -c FILE [--pipeline NAME] [--table GLOB]... [--op OP]... [--count N]\n"
-    "                 [--from now|slot] [--route SINK] [--format json|msgpack]\n"
-    "Shows records as they pass, one a line, until Ctrl-C: without a sink, and without moving the\n"
-    "slot.  A temporary slot is used, which dies with the connection; a running daemon is not\n"
-    "disturbed.  --from slot begins where the pipeline's own slot stands: what is not confirmed "
-    "yet.\n"
-    "--table is SCHEMA.TABLE or TABLE with * and ? in it; --op a list of insert, update, delete,\n"
-    "truncate, message.  --route shows records as that sink gets them, each behind its route.\n";
-
-struct request {
-    const char *config, *pipeline, *route;
-    int format; /* enum encode_format; -1: not said */
-    uint32_t watch;
-    struct tail_filter filter;
-};
-
-/* ---- the command line ----------------------------------------------------------------------- */
-
-static bool refuse(const char *what, const char *text, const char *best)
-{
-    (void)fprintf(stderr, "leat: tail: %s \"%s\"%s%s%s\n", what, text,
-                  best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
-    return false;
-}
-
-static bool read_one_op(const char *text, uint32_t *ops)
-{
-    struct suggestion best = {0};
-
-    for (uint32_t op = LEAT_INSERT; op <= LEAT_MESSAGE; op++) {
-        const char *name = encode_op_name(op);
-        if (strcmp(text, name) == 0) {
-            *ops |= 1u << op;
-            return true;
-        }
-        suggest_offer(&best, text, name);
-    }
-    return refuse("--op: no operation", text, best.word);
-}
-
-/* "insert,update": cut up in place. */
-static bool read_ops(char *text, uint32_t *ops)
-{
-    char *rest = NULL;
-
-    for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
-        if (!read_one_op(word, ops))
-            return false;
-    return *ops != 0 || refuse("--op: no operation", text, NULL);
-}
-
-/* "SCHEMA.TABLE" is divided at its first dot; without one it is a table of any schema. */
-static bool read_table(char *text, struct tail_filter *filter)
-{
-    char *dot = strchr(text, '.');
-    struct tail_table *more =
-        realloc(filter->tables, (filter->table_count + 1) * sizeof *filter->tables);
-
-    if (!more)
-        return refuse("no memory for", text, NULL);
-    filter->tables = more;
-    if (dot)
-        *dot = '\0';
-    more[filter->table_count++] = (struct tail_table){dot ? text : "*", dot ? dot + 1 : text};
-    return true;
-}
-
-static bool read_count(const char *text, uint64_t *count)
-{
-    char *end;
-
-    errno = 0;
-    *count = strtoull(text, &end, 10);
-    return (errno == 0 && *end == '\0' && *text >= '0' && *text <= '9' && *count > 0) ||
-           refuse("--count: no number from 1 on", text, NULL);
-}
-
-static bool read_option(int option, struct request *out)
-{
-    switch (option) {
-    case 'c':
-        out->config = optarg;
-        return true;
-    case 'p':
-        out->pipeline = optarg;
-        return true;
-    case 'r':
-        out->route = optarg;
-        return true;
-    case 't':
-        return read_table(optarg, &out->filter);
-    case 'o':
-        return read_ops(optarg, &out->filter.ops);
-    case 'n':
-        return read_count(optarg, &out->filter.count);
-    case 'f':
-        out->format = strcmp(optarg, "json") == 0      ? ENCODE_JSON
-                      : strcmp(optarg, "msgpack") == 0 ? ENCODE_MSGPACK
-                                                       : -1;
-        return out->format >= 0 || refuse("--format: json or msgpack, not", optarg, NULL);
-    case 'b':
-        out->watch = strcmp(optarg, "now") == 0    ? LEAT_WATCH_NOW
-                     : strcmp(optarg, "slot") == 0 ? LEAT_WATCH_UNCONFIRMED
-                                                   : LEAT_WATCH_NO;
-        return out->watch != LEAT_WATCH_NO || refuse("--from: now or slot, not", optarg, NULL);
-    default:
-        return false;
-    }
-}
-
-/* 0: go on; else the exit code plus 1. */
-static int parse(int argc, char **argv, struct request *out)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"pipeline", required_argument, NULL, 'p'},
-        {"table", required_argument, NULL, 't'},  {"op", required_argument, NULL, 'o'},
-        {"count", required_argument, NULL, 'n'},  {"from", required_argument, NULL, 'b'},
-        {"route", required_argument, NULL, 'r'},  {"format", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-    int option;
-
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:n:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            (void)fputs(usage, stdout);
-            return EX_OK + 1;
-        }
-        if (!read_option(option, out)) {
-            if (option == '?')
-                (void)fputs(usage, stderr);
-            return EX_USAGE + 1;
-        }
-    }
-    if (optind == argc && out->config)
-        return 0;
-    if (optind < argc)
-        (void)fprintf(stderr, "%sleat: tail: unexpected \"%s\"\n", usage, argv[optind]);
-    else
-        command_needs_config(usage, argv[0]);
-    return EX_USAGE + 1;
-}
 
 /* ---- what is shown -------------------------------------------------------------------------- */
 
@@ -215,7 +70,7 @@ struct view {
 };
 
 /* EX_OK, or what is wrong. */
-static int make_view(const struct request *request, const struct config_pipeline *pipeline,
+static int make_view(const struct tail_request *request, const struct config_pipeline *pipeline,
                      struct view *view)
 {
     const struct config_sink *as = request->route ? find_sink(pipeline, request->route) : NULL;
@@ -362,7 +217,7 @@ static int end_of(const struct view *view, const struct pipeline *pipeline)
     return exit_code_of(&pipeline->error);
 }
 
-static int show(const struct request *request, const struct config *config, struct view *view)
+static int show(const struct tail_request *request, const struct config *config, struct view *view)
 {
     leat_error error = {.size = sizeof error};
     struct pipeline_setup setup = {
@@ -400,10 +255,10 @@ static int show(const struct request *request, const struct config *config, stru
 
 int cmd_tail(int argc, char **argv)
 {
-    struct request request = {.format = -1, .watch = LEAT_WATCH_NOW};
+    struct tail_request request = {.format = -1, .watch = LEAT_WATCH_NOW};
     struct view view = {.bell = {.fd = -1}, .signals = -1};
     const struct config_pipeline *pipeline;
-    int exit_code = parse(argc, argv, &request) - 1;
+    int exit_code = tail_request_parse(argc, argv, &request) - 1;
     struct config *config = exit_code < 0 ? config_load(request.config, stderr, &exit_code) : NULL;
 
     if (config) {
