@@ -6,8 +6,11 @@ add_library(stream_fixture STATIC ${CMAKE_CURRENT_LIST_DIR}/stream/stream_host.c
 target_include_directories(stream_fixture PUBLIC "${CMAKE_CURRENT_LIST_DIR}/stream")
 target_link_libraries(stream_fixture PUBLIC pgoutput_stream)
 
-leat_add_test(stream_real SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_real.c LIBS stream_fixture)
-set_tests_properties(stream_real PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+foreach(name real begin commands)
+  leat_add_test(stream_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_${name}.c ${CMAKE_CURRENT_LIST_DIR}/stream/real.c
+    LIBS stream_fixture)
+  set_tests_properties(stream_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endforeach()
 
 # Reads a slot as fast as it can and says how fast that was; for tuning by hand.
 add_executable(stream_speed ${CMAKE_CURRENT_LIST_DIR}/stream/stream_speed.c)
