@@ -5,8 +5,10 @@ set(kafka_tests "${CMAKE_CURRENT_LIST_DIR}/kafka")
 # gcc 12's TSan does not know, and dies in the first of them.  No thread of ours is in the sink; the log
 # callback is all that runs on theirs.
 if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
-  leat_add_test(kafka_sink SOURCES "${kafka_tests}/test_kafka_sink.c" "${kafka_tests}/rig.c"
-    LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
+  foreach(name kafka_sink kafka_faults)
+    leat_add_test(${name} SOURCES "${kafka_tests}/test_${name}.c" "${kafka_tests}/rig.c"
+      LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
+  endforeach()
 
   # For tests that kill processes, and for measuring: the sink with a host of its own, the mock, what an
   # administrator does, and an outside consumer.

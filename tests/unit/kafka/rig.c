@@ -14,6 +14,7 @@
 #include <time.h>
 
 enum { START_MS = 20000 };
+enum { PRODUCE = 0 }; /* ApiKey */
 
 int64_t rig_now_ms(void)
 {
@@ -363,4 +364,52 @@ void view_assert_exactly(const struct topic_view *view, uint64_t first, uint32_t
         if (!times[i])
             fail_msg("position %llu is lost", (unsigned long long)(first + i));
     free(times);
+}
+
+/* ---- for tests that go no further when one of these fails ------------------------------------ */
+
+void rig_must_start(struct rig *rig)
+{
+    if (rig_start(rig) != LEAT_OK)
+        fail_msg("the sink did not start: %s", rig->error.text);
+}
+
+void rig_must_deliver(struct rig *rig, struct fake_batch **batches, size_t count)
+{
+    leat_status status = rig_deliver(rig, batches, count, 30000);
+    if (status == LEAT_OK)
+        return;
+    fake_host_print_logs(rig->fake);
+    fail_msg("delivery ended with %d: %s", (int)status, rig->reason);
+}
+
+struct rig *rig_begin(struct rig *rig, const char *topic)
+{
+    rig_init(rig, 3);
+    if (topic)
+        rd_kafka_mock_topic_create(rig->mock, topic, 4, 3);
+    return rig;
+}
+
+struct rig *rig_begin_unpipelined(struct rig *rig, const char *topic)
+{
+    rig_begin(rig, topic);
+    rig->options.linger_ms = 50;
+    return rig;
+}
+
+void rig_must_hold_exactly(struct rig *rig, const char *topic, uint64_t first, uint32_t count)
+{
+    struct topic_view view = rig_view(rig, topic, "read_committed");
+    view_assert_exactly(&view, first, count);
+    assert_int_equal(view.count, count);
+    view_free(&view);
+}
+
+void rig_produce_error(struct rig *rig, size_t times, rd_kafka_resp_err_t err)
+{
+    rd_kafka_resp_err_t errs[16];
+    for (size_t i = 0; i < times; i++)
+        errs[i] = err;
+    rd_kafka_mock_push_request_errors_array(rig->mock, PRODUCE, times, errs);
 }

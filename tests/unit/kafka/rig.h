@@ -74,4 +74,19 @@ void view_assert_exactly(const struct topic_view *view, uint64_t first, uint32_t
 
 int64_t rig_now_ms(void);
 
+/* The same for tests, which fail where these do. */
+void rig_must_start(struct rig *rig);
+void rig_must_deliver(struct rig *rig, struct fake_batch **batches, size_t count);
+/* The topic holds the positions [first, first + count), and nothing else. */
+void rig_must_hold_exactly(struct rig *rig, const char *topic, uint64_t first, uint32_t count);
+
+/* Three brokers and a topic of four partitions (NULL: none); returns the rig, not started. */
+struct rig *rig_begin(struct rig *rig, const char *topic);
+/* Where an error is injected: the mock does not check sequence numbers, so a batch of messages that
+ * follows a failed one on the wire would be taken, which a real broker does only where it knows
+ * nothing of the producer yet.  With a long linger there is one batch a partition. */
+struct rig *rig_begin_unpipelined(struct rig *rig, const char *topic);
+/* The next Produce requests are answered with this error. */
+void rig_produce_error(struct rig *rig, size_t times, rd_kafka_resp_err_t err);
+
 #endif
