@@ -228,8 +228,10 @@ static void instance_start(struct worker *worker)
 
 /* ---- the step ------------------------------------------------------------------------------- */
 
+/* Each time under a new token: what comes late for an earlier time is found out. */
 static void lend(struct worker *worker, struct slot *slot)
 {
+    slot->generation++;
     slot->offer = (leat_batch){
         .size = sizeof slot->offer,
         .record_count = slot->record_count - slot->durable,

@@ -8,7 +8,7 @@ foreach(fake fake_source fake_sink)
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/plugins")
   configure_file(fakes/${fake}.yaml "${PROJECT_BINARY_DIR}/tests/plugins.d/${fake}.yaml" COPYONLY)
 endforeach()
-foreach(case ok slow fail down down_at_rest out_of_order twice never reject dead_letter refuse large_record
+foreach(case ok slow fail down down_at_rest out_of_order twice late never reject dead_letter refuse large_record
         two_sinks slow_and_fast two_pipelines restart small_memory hold forget lost foreign
         stop_in_hold second_signal
         isolated_ok isolated_slow isolated_fail isolated_down isolated_down_at_rest isolated_out_of_order isolated_twice

@@ -221,7 +221,7 @@ typedef struct leat_batch { /* growing.  Immutable once offered: a retry offers 
     uint32_t record_count;  /* at least 1 */
     uint32_t record_stride; /* step by this, never by sizeof */
     uint32_t attempt;       /* 0 the first time */
-    uint64_t token;         /* give it back in batch_done */
+    uint64_t token;         /* give it back in batch_done; another at each submit */
     const void *records;
 } leat_batch;
 

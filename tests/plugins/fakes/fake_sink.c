@@ -30,6 +30,7 @@ enum {
     REFUSE,
     FORGET,
     DROP,
+    LATE,
     CRASH,
     EXIT,
     BLOCK,
@@ -37,8 +38,8 @@ enum {
     WRITE
 };
 static const char *const modes[] = {
-    "ok",     "slow", "fail",  "down", "out_of_order", "twice",    "never", "reject", "refuse",
-    "forget", "drop", "crash", "exit", "block",        "scribble", "write", NULL};
+    "ok",     "slow", "fail", "down",  "out_of_order", "twice", "never",    "reject", "refuse",
+    "forget", "drop", "late", "crash", "exit",         "block", "scribble", "write",  NULL};
 
 struct options {
     const char *log;
@@ -72,6 +73,7 @@ struct leat_sink {
     uint32_t polls;
     const leat_metrics *metrics; /* the host's; NULL: it has none */
     int32_t given_back;          /* a metric: batches given back */
+    uint64_t failed_token;       /* under lock: of the batch that was failed last; 0: none */
 };
 
 static void record_durable(leat_sink *sink, const leat_batch *batch, uint32_t count)
@@ -164,6 +166,17 @@ static void go_wild(leat_sink *sink)
     }
 }
 
+/* Under lock: now that the batch is lent again it says OK to the time before, and has not taken it. */
+static void answer_late(leat_sink *sink)
+{
+    leat_result result = {.size = sizeof result, .status = LEAT_OK};
+
+    sink->host->batch_done(sink->host, sink->failed_token, &result);
+    sink->failed_token = 0;
+    sink->failing = true;
+    give_back(sink, 0, LEAT_ERETRY, 0);
+}
+
 static void answer(leat_sink *sink)
 {
     uint32_t records = sink->lent[0].batch->record_count;
@@ -174,6 +187,12 @@ static void answer(leat_sink *sink)
         while (sink->count > 0)
             give_back(sink, 0, LEAT_ERETRY, 0);
         sink->failing = false;
+    } else if (sink->options->mode == LATE && sink->failed_token == 0 && misbehaves(sink)) {
+        sink->failing = true;
+        sink->failed_token = sink->lent[0].token;
+        give_back(sink, 0, LEAT_ERETRY, 0);
+    } else if (sink->options->mode == LATE && sink->failed_token != 0) {
+        answer_late(sink);
     } else if (sink->options->mode == FAIL && misbehaves(sink)) {
         sink->failing = true;
         give_back(sink, 0, LEAT_ERETRY, records / 2);

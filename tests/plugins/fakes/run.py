@@ -136,6 +136,12 @@ def case_twice():
     has(simple("twice", every=3), "plugin gave back a batch that it does not have")
 
 
+def case_late():
+    """An OK for an earlier time that a batch was lent does not count for this time."""
+    err = simple("late", every=5)
+    has(err, "plugin gave back a batch that it does not have")
+
+
 def case_never():
     path = config([pipeline(src=source(transactions=500, end=False),
                             sinks=[sink(mode="never", stall_warning="1s")])])
