@@ -162,6 +162,7 @@ static void apply_holds(struct worker *worker, const leat_sink_start *start)
         return;
     }
     warn_of_older(worker, start);
+    worker->skip_hold_ms = start->hold_ms;
     if (!worker->carried || leat_identity_compare(start->last, worker->skip_until) > 0)
         worker->skip_until = start->last;
     worker->skipping = true;

@@ -127,6 +127,7 @@ struct worker {
     bool has_accepted;
     leat_identity skip_until; /* the sink holds up to here already */
     bool skipping;
+    uint32_t skip_hold_ms; /* what it holds may be durable only so much later */
     /* Of the instance before this one; see worker_change.h. */
     bool carried;           /* skip_until is not what the sink says, but what it had made durable */
     struct batch **backlog; /* to be taken before what the channel holds */

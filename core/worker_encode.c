@@ -255,13 +255,29 @@ struct batch *worker__next_waiting(struct worker *worker)
     return ring_pop(&worker->channel->forward);
 }
 
-/* What an instance before this one made durable may not have been so at once. */
-static void hold_as_before(struct worker *worker, struct batch *batch)
+/* What an instance before this one, or a process before this one, made durable may not have been so
+ * at once: how long ago that was is not known. */
+void worker__hold_as_before(struct worker *worker, struct batch *batch)
 {
-    int64_t until_ns = clock_now_ns(worker->clock) + (int64_t)worker->longest_hold_ms * 1000000;
+    uint32_t hold_ms = worker->skip_hold_ms;
 
-    if (worker->carried && worker->longest_hold_ms > 0)
-        worker__hold_until(batch, until_ns);
+    if (worker->carried && worker->longest_hold_ms > hold_ms)
+        hold_ms = worker->longest_hold_ms;
+    if (hold_ms > 0)
+        worker__hold_until(batch, clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000);
+}
+
+/* All of the batch is in the sink: should the sink lose it before it is confirmed, that is noticed
+ * just as with what was delivered. */
+static void skip_batch(struct worker *worker, struct batch *batch)
+{
+    if (worker->head == worker->tail && batch->writer.change_count > 0 &&
+        (!worker->has_accepted || leat_identity_compare(batch->last, worker->accepted) > 0)) {
+        worker->accepted = batch->last;
+        worker->has_accepted = true;
+    }
+    worker__count(&worker->counters.skipped, batch->writer.change_count);
+    worker__give_back(worker, batch);
 }
 
 /* The next batch to cut; batches that the sink holds already go straight back. */
@@ -272,10 +288,9 @@ static bool next_batch(struct worker *worker)
         if (!batch)
             return false;
         if (worker->skipping)
-            hold_as_before(worker, batch);
+            worker__hold_as_before(worker, batch);
         if (worker->skipping && leat_identity_compare(batch->last, worker->skip_until) <= 0) {
-            worker__count(&worker->counters.skipped, batch->writer.change_count);
-            worker__give_back(worker, batch);
+            skip_batch(worker, batch);
             continue;
         }
         worker__since_commit(&worker->commit_to_queued, batch);
@@ -421,6 +436,7 @@ void worker__skip_encoded(struct worker *worker)
                leat_identity_compare(worker__record(slot, slot->durable)->identity,
                                      worker->skip_until) <= 0) {
             slot->durable++;
+            worker__hold_as_before(worker, slot->batch);
             worker__count(&worker->counters.skipped, 1);
         }
         if (slot->durable == slot->record_count)

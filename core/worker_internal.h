@@ -69,6 +69,7 @@ void worker__batch_done(const leat_host *host, uint64_t token, const leat_result
 
 /* The batch is not durable before that time, whatever others say. */
 void worker__hold_until(struct batch *batch, int64_t until_ns);
+void worker__hold_as_before(struct worker *worker, struct batch *batch);
 
 /* True when there were any: the plugin may take again what it refused. */
 bool worker__take_results(struct worker *worker);

@@ -218,6 +218,16 @@ static void begin_look(leat_sink *sink, const leat_sink_start *start)
     sink->state = SINK_FENCED;
 }
 
+/* What the stream is found to hold up to counts as acknowledged, so that its loss is noticed. */
+static void remember_held(leat_sink *sink, const leat_sink_start *start)
+{
+    if (start->holds != LEAT_HOLDS_LAST ||
+        (sink->has_acked && leat_identity_compare(start->last, sink->acked) <= 0))
+        return;
+    sink->acked = start->last;
+    sink->has_acked = true;
+}
+
 static void go_up(leat_sink *sink, leat_sink_start *start)
 {
     const char *why;
@@ -238,6 +248,9 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
         sink->acked_sequence = sink->info.last_sequence;
     memcpy(sink->created, sink->info.created, sizeof sink->created);
     sink->hold_ms = hold_choose(sink->options, &sink->info, sink->hold_option_ms, &why);
+    if (LEAT_HAS(start, leat_sink_start, hold_ms))
+        start->hold_ms = sink->hold_ms;
+    remember_held(sink, start);
     (void)client_subscribe(&sink->client, sink->alive, 2);
     sink->state = SINK_UP;
     certificate_tell(sink->host, sink->client.socket.ssl);

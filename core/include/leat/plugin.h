@@ -594,6 +594,9 @@ typedef struct leat_sink_start { /* growing */
     uint32_t reserved;        /*     to have made durable (0: nothing is known of it)             */
     leat_identity durable;    /* in */
     const char *format;       /* in: of the values, "json" or "msgpack".  Static */
+    uint32_t hold_ms;         /* out, with LEAT_HOLDS_LAST: what it holds may be durable only this */
+                              /* much later (see leat_result.hold_ms): confirmation waits as long  */
+    uint32_t reserved_end;
 } leat_sink_start;
 
 typedef struct leat_sink_ops { /* growing */
