@@ -39,15 +39,16 @@ struct config_sink {
     int route_line, route_column;
     const struct config_route *routes;
     size_t route_count;
-    int64_t format;           /* enum encode_format */
-    int64_t numeric;          /* enum encode_numeric: number, string */
-    int64_t int8;             /* number, string */
-    int64_t bytea;            /* hex, base64 */
-    int64_t timestamp;        /* msgpack: text, extension */
-    int64_t on_reject;        /* enum config_on_reject */
-    const char *dead_letter;  /* directory, with on_reject: dead_letter */
-    int64_t retry_max_ms;     /* the longest back-off between two tries */
-    bool isolate;             /* in a process of its own */
+    int64_t format;          /* enum encode_format */
+    int64_t numeric;         /* enum encode_numeric: number, string */
+    int64_t int8;            /* number, string */
+    int64_t bytea;           /* hex, base64 */
+    int64_t timestamp;       /* msgpack: text, extension */
+    int64_t on_reject;       /* enum config_on_reject */
+    const char *dead_letter; /* directory, with on_reject: dead_letter */
+    int64_t retry_max_ms;    /* the longest back-off between two tries */
+    bool isolate;            /* in a process of its own */
+    int64_t isolate_timeout_ms;
     int64_t stall_warning_ms; /* warn when the oldest unacknowledged record is older */
     const struct option_templates *templates;
 };

@@ -123,9 +123,13 @@ static const leat_option sink_rows[] = {
                          "The longest wait between two tries."),
     LEAT_OPTION_DURATION("stall_warning", T, sink.stall_warning_ms, "60s", SECOND, 24 * HOUR, 0,
                          "Warn when the oldest record without acknowledgement is older."),
-    LEAT_OPTION_BOOL("isolate", T, sink.isolate, "false", 0,
-                     "Run the plugin in a process of its own, so that a crash of it ends only that; "
-                     "it is started again, and nothing is lost."),
+    LEAT_OPTION_BOOL(
+        "isolate", T, sink.isolate, "false", 0,
+        "Run the plugin in a process of its own, so that a crash of it ends only that; "
+        "it is started again, and nothing is lost."),
+    LEAT_OPTION_DURATION("isolate_timeout", T, sink.isolate_timeout_ms, "30s", SECOND, HOUR, 0,
+                         "With isolate: kill and start again a process that has not turned for so "
+                         "long, because a call of the plugin hangs."),
 };
 #undef T
 

@@ -28,12 +28,6 @@ _Static_assert(ISOLATE_RING >= WORKER_SLOTS, "each slot of the worker's has an e
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static void break_off(leat_sink *sink, const char *what)
-{
-    if (!sink->breach[0])
-        (void)snprintf(sink->breach, sizeof sink->breach, "%s", what);
-}
-
 static bool is_result(int32_t status)
 {
     return status == LEAT_OK || (status <= LEAT_ECONFIG && status >= LEAT_EFATAL);
@@ -84,7 +78,7 @@ static bool take_results(leat_sink *sink)
     if (done == before || sink->breach[0])
         return false;
     if (done - before > ISOLATE_RING) {
-        break_off(sink, "its index of results is out of bounds");
+        isolate_break_off(sink, "its index of results is out of bounds");
         return false;
     }
     while (sink->done != done) {
@@ -94,7 +88,7 @@ static bool take_results(leat_sink *sink)
         memcpy(&result, &shared->results[at], sizeof result);
         wrong = judge(sink, &result);
         if (wrong) {
-            break_off(sink, wrong);
+            isolate_break_off(sink, wrong);
             break;
         }
         deliver(sink, &result, shared->texts[at]);
@@ -121,27 +115,29 @@ static bool take(leat_sink *sink, bool look)
 
 static bool is_over(const leat_sink *sink)
 {
-    return sink->gone || sink->breach[0] || sink->is_down;
+    return sink->gone || sink->breach[0] || sink->is_down || sink->hangs;
 }
 
 /* Until the helper has something, the host wants its thread back (wake_fd >= 0), or the time is
  * over. */
 static void wait_for_helper(leat_sink *sink, int wake_fd, int32_t max_wait_ms)
 {
-    struct pollfd fds[] = {{.fd = sink->daemon_bell, .events = POLLIN},
+    struct pollfd fds[] = {{.fd = sink->bell, .events = POLLIN},
                            {.fd = sink->socket, .events = POLLIN},
                            {.fd = sink->process, .events = POLLIN},
+                           {.fd = sink->voice, .events = POLLIN},
                            {.fd = wake_fd, .events = POLLIN}};
-    uint64_t count;
 
     (void)atomic_exchange_explicit(&sink->shared->daemon_asleep, 1, memory_order_acq_rel);
     if (atomic_load_explicit(&sink->shared->done, memory_order_acquire) == sink->done)
-        (void)poll(fds, 4, max_wait_ms);
+        (void)poll(fds, 5, max_wait_ms);
     atomic_store_explicit(&sink->shared->daemon_asleep, 0, memory_order_relaxed);
-    if (fds[0].revents)
-        (void)!read(sink->daemon_bell, &count, sizeof count);
+    if (fds[0].revents && !isolate_hear(sink->bell))
+        sink->gone = true;
     if (fds[2].revents)
         sink->gone = true;
+    if (fds[3].revents)
+        isolate_take_voice(sink, false);
 }
 
 /* ---- the operations ------------------------------------------------------------------------- */
@@ -159,7 +155,7 @@ static leat_status isolate_create(const leat_host *host, const void *config, lea
     }
     sink->worker = (struct worker *)(void *)(uintptr_t)host;
     sink->host = host;
-    sink->process = sink->socket = sink->helper_bell = sink->daemon_bell = -1;
+    sink->process = sink->socket = sink->bell = sink->voice = -1;
     sink->starts_metric =
         isolate_declare_metric(sink, LEAT_METRIC_COUNTER, "helper_starts_total", NULL, NULL,
                                "Processes that were begun for this isolated sink.");
@@ -168,7 +164,12 @@ static leat_status isolate_create(const leat_host *host, const void *config, lea
     sink->breaches_metric = isolate_declare_metric(
         sink, LEAT_METRIC_COUNTER, "helper_breaches_total", NULL, NULL,
         "Processes of this isolated sink that were killed for breaking the plugin's contract.");
+    sink->timeouts_metric = isolate_declare_metric(
+        sink, LEAT_METRIC_COUNTER, "helper_timeouts_total", NULL, NULL,
+        "Processes of this isolated sink that were killed for not answering.");
+    isolate_set_metric(sink, sink->starts_metric, 0);
     isolate_set_metric(sink, sink->breaches_metric, 0);
+    isolate_set_metric(sink, sink->timeouts_metric, 0);
     return LEAT_OK;
 }
 
@@ -189,12 +190,20 @@ static leat_status tell_end(leat_sink *sink, leat_error *error)
         sink->host->log(sink->host, LEAT_LOG_ERROR,
                         "isolated sink broke the contract of plugins and is killed", fields, 3);
         isolate_set_metric(sink, sink->breaches_metric, (double)++sink->breaches);
-        isolate_end(sink, 0, how, sizeof how);
+        (void)isolate_end(sink, 0, how, sizeof how);
         (void)snprintf(error->text, sizeof error->text,
                        "the process %d of plugin %s was killed: %s", pid, name, sink->breach);
         return LEAT_ERETRY;
     }
-    isolate_end(sink, EXIT_MS, how, sizeof how);
+    if (sink->hangs) {
+        isolate_set_metric(sink, sink->timeouts_metric, (double)++sink->timeouts);
+        (void)isolate_end(sink, 0, how, sizeof how);
+        (void)snprintf(error->text, sizeof error->text,
+                       "the process %d of plugin %s did not answer for %lld s and was killed", pid,
+                       name, (long long)(sink->worker->config->isolate_timeout_ms / 1000));
+        return LEAT_ERETRY;
+    }
+    (void)isolate_end(sink, EXIT_MS, how, sizeof how);
     (void)snprintf(error->text, sizeof error->text, "the process %d of plugin %s %s", pid, name,
                    how);
     return LEAT_ERETRY;
@@ -209,7 +218,9 @@ static leat_status isolate_start(leat_sink *sink, leat_sink_start *start, leat_e
         isolate_set_metric(sink, sink->pid_metric, (double)sink->pid);
         return LEAT_AGAIN;
     }
+    isolate_take_voice(sink, false);
     (void)take(sink, true);
+    (void)isolate_watch(sink);
     if (is_over(sink))
         return tell_end(sink, error);
     if (!sink->has_started)
@@ -251,17 +262,22 @@ static leat_status isolate_submit(leat_sink *sink, const leat_batch *batch)
     sink->lent_count++;
     sink->offered++;
     atomic_store_explicit(&shared->offered, sink->offered, memory_order_release);
-    isolate_ring(&shared->helper_asleep, sink->helper_bell);
+    isolate_ring(&shared->helper_asleep, sink->bell);
     return LEAT_OK;
 }
 
 static leat_status isolate_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error)
 {
+    int32_t look_ms;
+
     if (sink->pid <= 0) {
         (void)snprintf(error->text, sizeof error->text, "there is no process");
         return LEAT_ERETRY;
     }
+    look_ms = isolate_watch(sink);
     if (!take(sink, false) && !is_over(sink) && max_wait_ms != 0) {
+        if (max_wait_ms < 0 || max_wait_ms > look_ms)
+            max_wait_ms = look_ms;
         wait_for_helper(sink, sink->host->wake_fd, max_wait_ms);
         (void)take(sink, true);
     }
@@ -294,8 +310,7 @@ static leat_status isolate_stop(leat_sink *sink, uint32_t deadline_ms)
     message->number = deadline_ms;
     if (!sink->gone && !sink->breach[0] &&
         isolate_send(sink->socket, message, NULL, 0, MSG_DONTWAIT)) {
-        uint64_t one = 1;
-        (void)!write(sink->helper_bell, &one, sizeof one);
+        isolate_ring_anyway(sink->bell);
         wait_for_stop(sink, deadline_ms);
     }
     if (!sink->stopped && !sink->gone && !sink->breach[0]) {
@@ -303,10 +318,14 @@ static leat_status isolate_stop(leat_sink *sink, uint32_t deadline_ms)
                                LEAT_F_INT("pid", pid)};
         sink->host->log(sink->host, LEAT_LOG_WARN,
                         "isolated sink did not stop in time and is killed", fields, 2);
-        isolate_end(sink, 0, how, sizeof how);
+        (void)isolate_end(sink, 0, how, sizeof how);
         return LEAT_OK;
     }
-    isolate_end(sink, sink->breach[0] ? 0 : GRACE_MS, how, sizeof how);
+    if (!isolate_end(sink, sink->breach[0] ? 0 : GRACE_MS, how, sizeof how)) {
+        leat_field fields[] = {LEAT_F_STR("plugin", plugin_name(sink->worker->config->plugin)),
+                               LEAT_F_INT("pid", pid), LEAT_F_STR("how", how)};
+        sink->host->log(sink->host, LEAT_LOG_WARN, "isolated sink did not end well", fields, 3);
+    }
     return LEAT_OK;
 }
 
@@ -316,7 +335,7 @@ static void isolate_destroy(leat_sink *sink)
 
     if (!sink)
         return;
-    isolate_end(sink, 0, how, sizeof how);
+    (void)isolate_end(sink, 0, how, sizeof how);
     free(sink);
 }
 

@@ -18,48 +18,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define START_AGAIN_MS 50
+#define FIRST_TO_GO 500
 
 /* ---- batches -------------------------------------------------------------------------------- */
 
-static void move(const struct helper *helper, leat_bytes *bytes)
-{
-    uint64_t offset = (uint64_t)(uintptr_t)bytes->ptr - helper->hello.pool_base;
-
-    if (!bytes->ptr || offset > helper->hello.pool_size ||
-        bytes->len > helper->hello.pool_size - offset)
-        *bytes = (leat_bytes){NULL, 0};
-    else
-        bytes->ptr = (const char *)helper->pool + offset;
-}
-
-/* The values stay where they are; the records are copied, since their pointers are the daemon's. */
+/* Everything stays where it is: the pool lies at the same address here and there. */
 static const leat_batch *take_over(struct helper *helper, const struct isolate_offer *offer)
 {
     leat_batch *batch = &helper->batches[offer->token & (ISOLATE_RING - 1)];
-    leat_record *records = (leat_record *)(void *)(helper->copies + offer->offset);
 
-    memcpy(records, helper->pool + offer->offset, offer->count * sizeof *records);
-    for (uint32_t i = 0; i < offer->count; i++) {
-        move(helper, &records[i].route);
-        move(helper, &records[i].value);
-        move(helper, &records[i].key);
-        move(helper, &records[i].id);
-        move(helper, &records[i].after_key);
-        records[i].change = NULL;
-    }
     *batch = (leat_batch){.size = sizeof *batch,
                           .record_count = offer->count,
-                          .record_stride = sizeof *records,
+                          .record_stride = sizeof(leat_record),
                           .attempt = offer->attempt,
                           .token = offer->token,
-                          .records = records};
+                          .records = helper->pool + offer->offset};
     return batch;
 }
 
@@ -113,7 +92,7 @@ static bool submit_offers(struct helper *helper, leat_status *wrong)
 
 static leat_status poll_plugin(struct helper *helper, int32_t wait_ms, leat_error *error)
 {
-    struct pollfd fd = {.fd = helper->helper_bell, .events = POLLIN};
+    struct pollfd fd = {.fd = helper->bell, .events = POLLIN};
 
     if (helper->ops->poll)
         return helper->ops->poll(helper->sink, wait_ms, error);
@@ -122,26 +101,35 @@ static leat_status poll_plugin(struct helper *helper, int32_t wait_ms, leat_erro
     return LEAT_OK;
 }
 
+/* Says that this thread still turns. */
+static void turn(struct helper *helper)
+{
+    atomic_store_explicit(&helper->shared->answered,
+                          atomic_load_explicit(&helper->shared->asked, memory_order_acquire),
+                          memory_order_relaxed);
+}
+
 /* Sleeps in the plugin's poll, unless there is something that came since `events`; again: what is
  * offered was refused, and is no reason to stay awake. */
 static leat_status sleep_in_plugin(struct helper *helper, uint32_t events, bool again,
                                    int32_t wait_ms, leat_error *error)
 {
     leat_status status = LEAT_OK;
-    uint64_t count;
 
     (void)atomic_exchange_explicit(&helper->shared->helper_asleep, 1, memory_order_acq_rel);
+    turn(helper);
     helper_listen(helper, false);
     if (!helper->stop_asked && !helper->orphan && (again || !has_offers(helper)) &&
         atomic_load_explicit(&helper->events, memory_order_acquire) == events)
         status = poll_plugin(helper, wait_ms, error);
     atomic_store_explicit(&helper->shared->helper_asleep, 0, memory_order_relaxed);
-    (void)!read(helper->helper_bell, &count, sizeof count); /* EAGAIN: nobody rang */
+    (void)isolate_hear(helper->bell);
     return status;
 }
 
 static bool goes_on(struct helper *helper)
 {
+    turn(helper);
     helper_listen(helper, false);
     return !helper->stop_asked && !helper->orphan;
 }
@@ -221,9 +209,10 @@ static void drive(struct helper *helper, const void *options)
 
 /* ---- set-up --------------------------------------------------------------------------------- */
 
-static void *map(int fd, size_t size, int protection)
+/* place: NULL: anywhere. */
+static void *map(int fd, void *place, size_t size, int protection)
 {
-    void *at = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    void *at = mmap(place, size, protection, MAP_SHARED | (place ? MAP_FIXED_NOREPLACE : 0), fd, 0);
 
     (void)close(fd);
     return at == MAP_FAILED ? NULL : at;
@@ -231,16 +220,14 @@ static void *map(int fd, size_t size, int protection)
 
 static bool map_memory(struct helper *helper, const int *fds)
 {
-    size_t size = helper->hello.pool_size;
-    void *copies = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *place = (void *)(uintptr_t)helper->hello.pool_base;
 
-    helper->pool = map(fds[ISOLATE_FD_POOL], size, PROT_READ);
-    helper->shared = map(fds[ISOLATE_FD_SHARED], sizeof *helper->shared, PROT_READ | PROT_WRITE);
-    helper->copies = copies == MAP_FAILED ? NULL : copies;
-    helper->helper_bell = fds[ISOLATE_FD_HELPER_BELL];
-    helper->daemon_bell = fds[ISOLATE_FD_DAEMON_BELL];
-    return helper->pool && helper->shared && helper->copies;
+    helper->pool = map(fds[ISOLATE_FD_POOL], place, helper->hello.pool_size, PROT_READ);
+    helper->shared =
+        map(fds[ISOLATE_FD_SHARED], NULL, sizeof *helper->shared, PROT_READ | PROT_WRITE);
+    helper->bell = fds[ISOLATE_FD_BELL];
+    helper->own_bell = fds[ISOLATE_FD_OWN_BELL];
+    return helper->pool == place && helper->shared;
 }
 
 /* The same library as the daemon's, loaded the same way. */
@@ -266,7 +253,7 @@ static const void *read_options(const struct helper *helper, const struct plugin
                                 struct region *region, leat_error *error)
 {
     size_t size = helper->hello.options_size;
-    char *bytes = map(fd, size, PROT_READ | PROT_WRITE);
+    char *bytes = map(fd, NULL, size, PROT_READ | PROT_WRITE);
     const void *options = bytes ? isolate_options_unpack(plugin, bytes, size, region) : NULL;
 
     if (bytes) {
@@ -291,6 +278,20 @@ static void settle_signals(void)
         (void)signal(ignored[i], SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Where memory runs out, a process that can be begun again goes before the daemon. */
+static void offer_itself(void)
+{
+    FILE *file = fopen("/proc/self/oom_score_adj", "r+e");
+    int score = 0;
+
+    if (file && fscanf(file, "%d", &score) == 1 && score < FIRST_TO_GO) {
+        rewind(file);
+        (void)fprintf(file, "%d", FIRST_TO_GO);
+    }
+    if (file)
+        (void)fclose(file);
 }
 
 static void serve(struct helper *helper, int options_fd)
@@ -320,6 +321,8 @@ int isolate_helper(int argc, char **argv)
     settle_signals();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)prctl(PR_SET_NAME, "leat-sink");
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    offer_itself();
     if (argc != 2 || isolate_receive(ISOLATE_FD, &helper.heard, fds, 0) <= 0 ||
         helper.heard.kind != ISOLATE_HELLO || helper.heard.length != sizeof helper.hello) {
         (void)fprintf(stderr,
@@ -330,9 +333,11 @@ int isolate_helper(int argc, char **argv)
     if (getppid() != helper.hello.parent)
         return EX_UNAVAILABLE; /* it died before we could ask to die with it */
     if (!map_memory(&helper, fds)) {
-        (void)fprintf(stderr, "leat: __sink: no memory\n");
+        /* Another process has its own places: the next one will do. */
+        (void)fprintf(stderr, "leat: __sink: cannot map the memory that it shares with leat\n");
         return EX_OSERR;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* as much as possible of what stood before a crash */
     helper_host_init(&helper);
     serve(&helper, fds[ISOLATE_FD_OPTIONS]);
     return EX_OK;

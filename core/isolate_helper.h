@@ -13,9 +13,9 @@ struct helper {
     leat_host host; /* first: the plugin's handle is this */
     struct isolate_hello hello;
     struct isolate_shared *shared;
-    const unsigned char *pool; /* the worker's pool, not writable */
-    unsigned char *copies; /* as large: a batch's records, with pointers of ours, at their place */
-    int helper_bell, daemon_bell;
+    const unsigned char *pool; /* the worker's pool, not writable, where it lies in the daemon */
+    int bell;                  /* readable: somebody wants us; a byte into it wakes the daemon */
+    int own_bell;              /* a byte into it makes bell readable */
     const leat_sink_ops *ops;
     leat_sink *sink;
     uint32_t taken;                   /* offers that the plugin took, or that went back */

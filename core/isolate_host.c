@@ -40,7 +40,7 @@ static void end(struct helper *helper, int flags)
     if (!isolate_send(ISOLATE_FD, &helper->said, NULL, 0, flags))
         return; /* a log line that has no room, or the daemon is gone, which ends us */
     (void)atomic_fetch_add_explicit(&helper->shared->told, 1, memory_order_release);
-    isolate_ring(&helper->shared->daemon_asleep, helper->daemon_bell);
+    isolate_ring(&helper->shared->daemon_asleep, helper->bell);
 }
 
 void helper_say_state(struct helper *helper, enum isolate_kind kind, leat_status status,
@@ -112,7 +112,7 @@ static int64_t host_now_ns(const leat_host *host)
 static void wake(struct helper *helper)
 {
     (void)atomic_fetch_add_explicit(&helper->events, 1, memory_order_release);
-    isolate_ring(&helper->shared->helper_asleep, helper->helper_bell);
+    isolate_ring(&helper->shared->helper_asleep, helper->own_bell);
 }
 
 static void host_wake(const leat_host *host)
@@ -145,7 +145,7 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
                                   1,
                               memory_order_release);
     (void)pthread_mutex_unlock(&helper->lock);
-    isolate_ring(&shared->daemon_asleep, helper->daemon_bell);
+    isolate_ring(&shared->daemon_asleep, helper->bell);
     wake(helper);
 }
 
@@ -237,7 +237,7 @@ void helper_host_init(struct helper *helper)
         .abi_minor = LEAT_ABI_MINOR,
         .pipeline = helper->hello.pipeline,
         .instance = helper->hello.instance,
-        .wake_fd = helper->helper_bell,
+        .wake_fd = helper->bell,
         .log = host_log,
         .now_ns = host_now_ns,
         .wake = host_wake,

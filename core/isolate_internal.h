@@ -24,12 +24,15 @@ struct leat_sink {
     const leat_host *host;
     pid_t pid;
     int process; /* pidfd */
-    int socket, helper_bell, daemon_bell;
+    int socket;  /* messages */
+    int bell;    /* a byte into it wakes the helper; readable: it woke us */
+    int voice;   /* what it writes to its standard output and error; -1: it closed them */
     struct isolate_shared *shared;
     uint32_t offered, done, told; /* our own copies of the indices */
     uint32_t epoch, lent_count;
     bool failed;               /* a result was no OK: nothing is offered until all are back */
-    bool gone;                 /* the socket's other end is closed */
+    bool gone;                 /* it ended, or closed what it needs */
+    bool hangs;                /* it did not answer for isolate_timeout */
     bool stopped;              /* it said so */
     bool has_started, is_down; /* it said so; what it said is in `said` */
     leat_status status;
@@ -37,11 +40,18 @@ struct leat_sink {
     leat_identity last;
     leat_error said;
     char breach[160]; /* how it broke its contract; empty: it did not */
+    uint32_t asked, missed;
+    int64_t look_at_ns;
+    char spoken[512]; /* of its voice: a line without its end */
+    size_t spoken_length;
+    int64_t log_due_ns; /* how far its log lines are ahead of what they may be */
+    uint64_t unlogged;
     struct isolate_lent lent[ISOLATE_RING];
     int32_t metrics[PLUGIN_METRICS_MAX]; /* the helper's number -> the host's */
     uint32_t metric_count;
-    int32_t starts_metric, pid_metric, breaches_metric;
-    uint64_t starts, breaches;
+    uint32_t kept_texts; /* of its metrics, that were new: bounded over all its processes */
+    int32_t starts_metric, pid_metric, breaches_metric, timeouts_metric;
+    uint64_t starts, breaches, timeouts;
     struct isolate_message message; /* the one that is looked at */
 };
 
@@ -51,13 +61,16 @@ struct leat_sink {
 bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *error);
 
 /* Ends it, the hard way when it has not ended within patience_ms, and waits until there is no such
- * process.  how: what became of it. */
-void isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size);
+ * process.  how: what became of it.  True: it ended by itself, with status 0. */
+bool isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size);
 
 /* isolate_messages.c */
 
 /* What came over the socket; at most so many at once.  A message that is none is a breach. */
 void isolate_take_messages(leat_sink *sink);
+
+/* How it broke its contract: only the first counts. */
+void isolate_break_off(leat_sink *sink, const char *what);
 
 /* The helper's figures become the instance's. */
 void isolate_copy_metrics(leat_sink *sink);
@@ -65,5 +78,20 @@ void isolate_copy_metrics(leat_sink *sink);
 void isolate_set_metric(const leat_sink *sink, int32_t metric, double value);
 int32_t isolate_declare_metric(const leat_sink *sink, uint32_t kind, const char *name,
                                const char *label, const char *label_value, const char *help);
+
+/* isolate_voice.c */
+
+/* What it wrote by now; at its end all, after which there is no voice. */
+void isolate_take_voice(leat_sink *sink, bool is_end);
+
+/* False: it says too much, the line is counted instead. */
+bool isolate_may_log(leat_sink *sink);
+
+/* isolate_watch.c */
+
+void isolate_watch_begin(leat_sink *sink);
+
+/* Sets `hangs` when it does.  Returns after how many ms to look again. */
+int32_t isolate_watch(leat_sink *sink);
 
 #endif

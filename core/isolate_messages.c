@@ -13,9 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-enum { MESSAGES_A_TURN = 64, FIELDS_MAX = 16, TEXTS_MAX = 512 };
+enum {
+    MESSAGES_A_TURN = 64,
+    FIELDS_MAX = 16,
+    TEXTS_MAX = 4096,                           /* of all sinks */
+    TEXTS_OF_SINK = 4 * (int)PLUGIN_METRICS_MAX /* name, label, value and help */
+};
 
 /* ---- texts that a metric keeps --------------------------------------------------------------- */
 
@@ -26,7 +30,7 @@ static struct {
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* NULL: too many, or none. */
-static const char *keep(const char *text)
+static const char *keep(leat_sink *sink, const char *text)
 {
     const char *found = NULL;
 
@@ -34,8 +38,10 @@ static const char *keep(const char *text)
         return NULL;
     (void)pthread_mutex_lock(&kept.lock);
     for (size_t i = 0; i < TEXTS_MAX && !found; i++) {
-        if (!kept.texts[i])
+        if (!kept.texts[i] && sink->kept_texts < TEXTS_OF_SINK) {
             kept.texts[i] = strdup(text);
+            sink->kept_texts++;
+        }
         if (!kept.texts[i])
             break;
         if (strcmp(kept.texts[i], text) == 0)
@@ -82,7 +88,7 @@ void isolate_copy_metrics(leat_sink *sink)
 
 /* ---- one message ----------------------------------------------------------------------------- */
 
-static void break_off(leat_sink *sink, const char *what)
+void isolate_break_off(leat_sink *sink, const char *what)
 {
     if (!sink->breach[0])
         (void)snprintf(sink->breach, sizeof sink->breach, "%s", what);
@@ -103,13 +109,13 @@ static void take_state(leat_sink *sink, const struct isolate_message *message)
     bool is_ok = message->status == LEAT_OK && message->kind == ISOLATE_STARTED;
 
     if (!is_ok && (message->status > LEAT_ECONFIG || message->status < LEAT_EFATAL)) {
-        break_off(sink, "it failed with a status that there is not");
+        isolate_break_off(sink, "it failed with a status that there is not");
         return;
     }
     if (message->kind == ISOLATE_STARTED &&
         (sink->has_started || message->number < LEAT_HOLDS_UNKNOWN ||
          message->number > LEAT_HOLDS_SELF)) {
-        break_off(sink, "what it says to have started with makes no sense");
+        isolate_break_off(sink, "what it says to have started with makes no sense");
         return;
     }
     sink->has_started = sink->has_started || message->kind == ISOLATE_STARTED;
@@ -142,7 +148,7 @@ static void take_log(leat_sink *sink, struct isolate_message *message)
     const char *text = isolate_next_text(message, &at);
     char line[512];
 
-    if (!text)
+    if (!text || !isolate_may_log(sink))
         return;
     (void)snprintf(line, sizeof line, "%s", text);
     clean(line);
@@ -171,17 +177,18 @@ static void take_metric(leat_sink *sink, struct isolate_message *message)
     const char *help = isolate_next_text(message, &at);
 
     if (!help || sink->metric_count == PLUGIN_METRICS_MAX) {
-        break_off(sink, "it declares a figure that is none");
+        isolate_break_off(sink, "it declares a figure that is none");
         return;
     }
-    name = keep(name);
-    help = keep(help);
-    label = *label ? keep(label) : NULL;
-    label_value = label ? keep(label_value) : NULL;
+    bool is_ours = strncmp(name, "helper_", 7) == 0; /* what we say of it */
+    name = keep(sink, name);
+    help = keep(sink, help);
+    label = *label ? keep(sink, label) : NULL;
+    label_value = label ? keep(sink, label_value) : NULL;
     sink->metrics[sink->metric_count++] =
-        name && help ? isolate_declare_metric(sink, (uint32_t)message->number, name, label,
-                                              label_value, help)
-                     : -1;
+        name && help && !is_ours ? isolate_declare_metric(sink, (uint32_t)message->number, name,
+                                                          label, label_value, help)
+                                 : -1;
 }
 
 static void answer_secret(leat_sink *sink, struct isolate_message *message)
@@ -190,7 +197,6 @@ static void answer_secret(leat_sink *sink, struct isolate_message *message)
     uint32_t at = 0;
     const char *text = isolate_next_text(message, &at);
     char name[256];
-    uint64_t one = 1;
 
     (void)snprintf(name, sizeof name, "%s", text ? text : "");
     memset(message, 0, offsetof(struct isolate_message, text));
@@ -201,9 +207,9 @@ static void answer_secret(leat_sink *sink, struct isolate_message *message)
                 : LEAT_ECONFIG;
     message->length = (uint32_t)strlen(message->text) + 1;
     if (!isolate_send(sink->socket, message, NULL, 0, MSG_DONTWAIT))
-        break_off(sink, "it asks for secrets and does not read the answers");
+        isolate_break_off(sink, "it asks for secrets and does not read the answers");
     explicit_bzero(message->text, message->length);
-    (void)!write(sink->helper_bell, &one, sizeof one);
+    isolate_ring_anyway(sink->bell);
 }
 
 static void take_one(leat_sink *sink, struct isolate_message *message)
@@ -226,7 +232,7 @@ static void take_one(leat_sink *sink, struct isolate_message *message)
         answer_secret(sink, message);
         break;
     default:
-        break_off(sink, "it sent a message that there is not");
+        isolate_break_off(sink, "it sent a message that there is not");
     }
 }
 
@@ -236,6 +242,8 @@ void isolate_take_messages(leat_sink *sink)
         int got = isolate_receive(sink->socket, &sink->message, NULL, MSG_DONTWAIT);
         if (got == 0)
             return;
+        if (got == -2)
+            isolate_break_off(sink, "it sent a message that is none");
         if (got < 0) {
             sink->gone = true;
             return;

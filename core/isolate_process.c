@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -84,12 +83,14 @@ static int set_signals(posix_spawnattr_t *attributes)
                                                     POSIX_SPAWN_SETSIGDEF);
 }
 
-static int set_files(posix_spawn_file_actions_t *files, int socket)
+static int set_files(posix_spawn_file_actions_t *files, int socket, int voice)
 {
     int wrong = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
 
     if (wrong == 0)
-        wrong = posix_spawn_file_actions_adddup2(files, 2, 1);
+        wrong = posix_spawn_file_actions_adddup2(files, voice, 1);
+    if (wrong == 0)
+        wrong = posix_spawn_file_actions_adddup2(files, voice, 2);
     if (wrong == 0)
         wrong = posix_spawn_file_actions_adddup2(files, socket, ISOLATE_FD);
     if (wrong == 0)
@@ -97,7 +98,7 @@ static int set_files(posix_spawn_file_actions_t *files, int socket)
     return wrong;
 }
 
-static int spawn(const leat_sink *sink, int socket, pid_t *pid)
+static int spawn(const leat_sink *sink, int socket, int voice, pid_t *pid)
 {
     char place[160];
     char *words[] = {(char[]){"leat"}, (char[]){"__sink"}, place, NULL};
@@ -114,7 +115,7 @@ static int spawn(const leat_sink *sink, int socket, pid_t *pid)
         if (wrong == 0)
             wrong = set_signals(&attributes);
         if (wrong == 0)
-            wrong = set_files(&files, socket);
+            wrong = set_files(&files, socket, voice);
         if (wrong == 0)
             wrong = posix_spawn(pid, "/proc/self/exe", &files, &attributes, words, variables);
         free_environment(variables);
@@ -166,7 +167,7 @@ static int make_options(const leat_sink *sink, uint64_t *size)
     return -1;
 }
 
-static bool say_hello(leat_sink *sink, const leat_sink_start *start)
+static bool say_hello(leat_sink *sink, const leat_sink_start *start, int bell)
 {
     const struct worker *worker = sink->worker;
     struct isolate_message *message = &sink->message;
@@ -179,8 +180,7 @@ static bool say_hello(leat_sink *sink, const leat_sink_start *start)
         .secrets = worker->host.extension(&worker->host, LEAT_EXTENSION_SECRETS) != NULL,
     };
     int fds[ISOLATE_FDS] = {worker->pool.fd, make_shared(sink),
-                            make_options(sink, &hello.options_size), sink->helper_bell,
-                            sink->daemon_bell};
+                            make_options(sink, &hello.options_size), bell, sink->bell};
     bool good = fds[ISOLATE_FD_SHARED] >= 0 && fds[ISOLATE_FD_OPTIONS] >= 0 &&
                 strlen(start->name_space) < sizeof hello.name_space;
 
@@ -207,6 +207,8 @@ static void reset(leat_sink *sink)
 {
     sink->offered = sink->done = sink->told = sink->epoch = sink->lent_count = 0;
     sink->failed = sink->gone = sink->stopped = sink->has_started = sink->is_down = false;
+    sink->hangs = false;
+    sink->asked = 0;
     sink->status = LEAT_OK;
     sink->breach[0] = '\0';
     sink->metric_count = 0;
@@ -224,41 +226,56 @@ static void drop_resources(leat_sink *sink)
 {
     drop_descriptor(&sink->process);
     drop_descriptor(&sink->socket);
-    drop_descriptor(&sink->helper_bell);
-    drop_descriptor(&sink->daemon_bell);
+    drop_descriptor(&sink->bell);
+    drop_descriptor(&sink->voice);
     if (sink->shared)
         (void)munmap(sink->shared, sizeof *sink->shared);
     sink->shared = NULL;
 }
 
+/* The pairs of which the helper gets one end each.  False with errno set. */
+static bool make_pairs(leat_sink *sink, int *socket, int *bell, int *voice)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    sink->socket = ends[0];
+    *socket = ends[1];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    sink->bell = ends[0];
+    *bell = ends[1];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    sink->voice = ends[0];
+    *voice = ends[1];
+    return fcntl(sink->voice, F_SETFL, O_NONBLOCK) ==
+           0; /* of our end; theirs has a flag of its own */
+}
+
 bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *error)
 {
-    int ends[2] = {-1, -1};
-    int wrong = 0;
+    int socket = -1, bell = -1, voice = -1;
+    int wrong;
     char how[128];
 
     reset(sink);
-    sink->helper_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sink->daemon_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sink->helper_bell < 0 || sink->daemon_bell < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        wrong = errno;
-        goto fail;
-    }
-    sink->socket = ends[0];
-    wrong = spawn(sink, ends[1], &sink->pid);
-    (void)close(ends[1]);
-    if (wrong != 0) {
+    wrong = make_pairs(sink, &socket, &bell, &voice) ? 0 : errno;
+    if (wrong == 0)
+        wrong = spawn(sink, socket, voice, &sink->pid);
+    if (wrong != 0)
         sink->pid = 0;
-        goto fail;
-    }
-    sink->process = pidfd_open(sink->pid, 0);
-    if (sink->process >= 0 && say_hello(sink, start))
+    else if ((sink->process = pidfd_open(sink->pid, 0)) < 0 || !say_hello(sink, start, bell))
+        wrong = errno;
+    drop_descriptor(&socket);
+    drop_descriptor(&bell);
+    drop_descriptor(&voice);
+    if (wrong == 0) {
+        isolate_watch_begin(sink);
         return true;
-    wrong = errno;
-    isolate_end(sink, 0, how, sizeof how);
-fail:
-    drop_resources(sink);
+    }
+    (void)isolate_end(sink, 0, how, sizeof how);
     (void)snprintf(error->text, sizeof error->text, "cannot begin the process of plugin %s: %s",
                    plugin_name(sink->worker->config->plugin), strerror(wrong));
     return false;
@@ -273,20 +290,27 @@ static void describe(const siginfo_t *end, char *how, size_t size)
                        strsignal(end->si_status));
 }
 
-void isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size)
+bool isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size)
 {
     struct pollfd fd = {.fd = sink->process, .events = POLLIN};
     siginfo_t end = {0};
+    bool is_well = false;
 
     (void)snprintf(how, size, "is no more");
     if (sink->pid > 0) {
         if (sink->process < 0 || patience_ms == 0 || poll(&fd, 1, patience_ms) <= 0)
             (void)kill(sink->pid, SIGKILL);
+        while (waitid(P_PID, (id_t)sink->pid, &end, WEXITED | WNOWAIT) != 0 && errno == EINTR)
+            ;
+        (void)kill(-sink->pid, SIGKILL); /* what it began, while its number is still its own */
         while (waitid(P_PID, (id_t)sink->pid, &end, WEXITED) != 0 && errno == EINTR)
             ;
         describe(&end, how, size);
+        is_well = end.si_code == CLD_EXITED && end.si_status == 0;
+        isolate_take_voice(sink, true);
         sink->pid = 0;
         isolate_set_metric(sink, sink->pid_metric, 0);
     }
     drop_resources(sink);
+    return is_well;
 }

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define HEAD offsetof(struct isolate_message, text)
 
@@ -66,9 +65,11 @@ int isolate_receive(int fd, struct isolate_message *message, int *fds, int flags
     while (length < 0 && errno == EINTR);
     if (length < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    if (length == 0)
+        return -1;
     if ((size_t)length < HEAD || (size_t)length == sizeof *message ||
         message->length != (size_t)length - HEAD || (fds && !take_fds(&envelope, fds)))
-        return -1;
+        return -2;
     message->text[message->length] = '\0';
     return 1;
 }
@@ -100,10 +101,20 @@ void isolate_add_text(struct isolate_message *message, const char *text, size_t 
     message->text[message->length++] = '\0';
 }
 
+void isolate_ring_anyway(int bell)
+{
+    (void)!send(bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* full: it is readable already */
+}
+
 void isolate_ring(_Atomic uint32_t *asleep, int bell)
 {
-    uint64_t one = 1;
-
     if (atomic_exchange_explicit(asleep, 0, memory_order_acq_rel))
-        (void)!write(bell, &one, sizeof one); /* EAGAIN: it is readable already */
+        isolate_ring_anyway(bell);
+}
+
+bool isolate_hear(int bell)
+{
+    char rung[256];
+
+    return recv(bell, rung, sizeof rung, MSG_DONTWAIT) != 0;
 }

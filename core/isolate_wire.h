@@ -15,14 +15,14 @@
 #include <stdatomic.h>
 
 enum {
-    ISOLATE_FD = 3,         /* the socket, in the helper */
-    ISOLATE_FDS = 5,        /* what comes with the first message, in this order: */
-    ISOLATE_FD_POOL = 0,    /* the worker's pool, not writable */
-    ISOLATE_FD_SHARED,      /* struct isolate_shared */
-    ISOLATE_FD_OPTIONS,     /* isolate_options.h */
-    ISOLATE_FD_HELPER_BELL, /* eventfd: wakes the helper */
-    ISOLATE_FD_DAEMON_BELL, /* eventfd: wakes the worker */
-    ISOLATE_RING = 1024,    /* a power of two, not less than WORKER_SLOTS */
+    ISOLATE_FD = 3,      /* the socket, in the helper */
+    ISOLATE_FDS = 5,     /* what comes with the first message, in this order: */
+    ISOLATE_FD_POOL = 0, /* the worker's pool, not writable */
+    ISOLATE_FD_SHARED,   /* struct isolate_shared */
+    ISOLATE_FD_OPTIONS,  /* isolate_options.h */
+    ISOLATE_FD_BELL,     /* readable: the helper is woken; a byte into it wakes the daemon */
+    ISOLATE_FD_OWN_BELL, /* the other end: a byte into it wakes the helper */
+    ISOLATE_RING = 1024, /* a power of two, not less than WORKER_SLOTS */
     ISOLATE_RESULT_TEXT = 256,
     ISOLATE_MESSAGE_TEXT = 65536
 };
@@ -45,8 +45,10 @@ struct isolate_result {
 struct isolate_shared {
     _Alignas(64) _Atomic uint32_t offered; /* written by the daemon */
     _Atomic uint32_t taken;                /* written by the daemon: results that it has */
+    _Atomic uint32_t asked;                /* written by the daemon: are you there? */
     _Alignas(64) _Atomic uint32_t done;    /* written by the helper */
     _Atomic uint32_t told;                 /* written by the helper: messages that it has sent */
+    _Atomic uint32_t answered;             /* written by the helper, each turn: what was asked */
     /* 1: sleeps, or is about to look for work once more before it does.  As struct doorbell's. */
     _Alignas(64) _Atomic uint32_t helper_asleep;
     _Alignas(64) _Atomic uint32_t daemon_asleep;
@@ -97,8 +99,8 @@ struct isolate_hello {
 bool isolate_send(int fd, struct isolate_message *message, const int *fds, int count, int flags);
 
 /* 1: a whole message, its text NUL-terminated; 0: none now (MSG_DONTWAIT); -1: the other side is
- * gone, or does not keep to the form.  fds: NULL, or room for ISOLATE_FDS, all of which must come.
- */
+ * gone; -2: it does not keep to the form.  fds: NULL, or room for ISOLATE_FDS, all of which must
+ * come. */
 int isolate_receive(int fd, struct isolate_message *message, int *fds, int flags);
 
 /* The next NUL-terminated text of a message; NULL: there is none. */
@@ -107,6 +109,14 @@ const char *isolate_next_text(const struct isolate_message *message, uint32_t *a
 /* Adds one, cut to what fits; NULL is the empty one. */
 void isolate_add_text(struct isolate_message *message, const char *text, size_t length);
 
+/* Bells are a pair of sockets: whatever the other side does with its end or its flags, neither of
+ * these waits. */
 void isolate_ring(_Atomic uint32_t *asleep, int bell);
+
+/* Rings whether it sleeps or not. */
+void isolate_ring_anyway(int bell);
+
+/* Takes what was rung; false: the other end is closed. */
+bool isolate_hear(int bell);
 
 #endif

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,9 +16,14 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POOL_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define POOL_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define POOL_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define POOL_TSAN 1
 #endif
 #endif
 
@@ -34,6 +40,23 @@
 #define UNPOISON(ptr, size) ((void)0)
 #endif
 
+/* A place where no program, library or stack lies by itself, so that another process can map the pool
+ * at the same address; where the system has no such place, any.  The thread sanitizer has its own
+ * memory there. */
+static void *quiet_place(size_t bytes)
+{
+#ifdef POOL_TSAN
+    (void)bytes;
+    return NULL;
+#else
+    static const uint64_t from = (uint64_t)1 << 45, room = (uint64_t)1 << 44;
+    static _Atomic uint64_t taken;
+    uint64_t steps = (bytes >> 30) + 1;
+
+    return (void *)(uintptr_t)(from + (atomic_fetch_add(&taken, steps) << 30) % room);
+#endif
+}
+
 /* Sealed behind our own mapping: nobody can write to it or map it to write from now on, whatever
  * descriptor they have. */
 static void *map_shared(struct pool *pool)
@@ -43,8 +66,8 @@ static void *map_shared(struct pool *pool)
     pool->fd = memfd_create("leat-pool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (pool->fd < 0 || ftruncate(pool->fd, (off_t)pool_bytes(pool)) != 0)
         return MAP_FAILED;
-    map = mmap(NULL, pool_bytes(pool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, pool->fd,
-               0);
+    map = mmap(quiet_place(pool_bytes(pool)), pool_bytes(pool), PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_NORESERVE, pool->fd, 0);
     if (map != MAP_FAILED &&
         fcntl(pool->fd, F_ADD_SEALS,
               F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {

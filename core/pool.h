@@ -29,7 +29,8 @@ struct pool {
 
 /* [main] False with errno set: no memory, or (lock) RLIMIT_MEMLOCK is too low. */
 bool pool_init(struct pool *pool, size_t bytes, size_t slab_size, bool lock);
-/* The same, in memory that another process may map to read: its pages stay once they are touched. */
+/* The same, in memory that another process may map to read, at the same address: its pages stay once
+ * they are touched. */
 bool pool_init_shared(struct pool *pool, size_t bytes, size_t slab_size, bool lock);
 void pool_fini(struct pool *pool);
 

@@ -215,7 +215,7 @@ static enum built build_record(struct worker *worker, struct slot *slot, const l
     record->identity = change->identity;
     record->op = change->op;
     record->flags = change->flags;
-    record->change = change;
+    record->change = worker->config->isolate ? NULL : change; /* the source's memory */
     built = build_route(worker, slot, change, before, record, error);
     if (built == BUILT)
         built = build_key(worker, slot, change, record);

@@ -7,6 +7,7 @@
 
 #include "stage.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -68,13 +69,25 @@ static void hold(struct worker *worker, struct slot *slot, uint32_t hold_ms)
     worker__hold_until(slot->batch, clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000);
 }
 
+static const leat_change *change_of(const struct slot *slot, const leat_record *record)
+{
+    const leat_change *change = record->change;
+
+    if (!change) /* the sink is another process, which has no rows */
+        for (change = slot->batch->writer.first; change; change = change->next)
+            if (leat_identity_compare(change->identity, record->identity) == 0)
+                break;
+    assert(change);
+    return change;
+}
+
 /* The record behind the durable ones will never be accepted. */
 static void reject(struct worker *worker, struct slot *slot)
 {
     const leat_record *record = worker__record(slot, slot->durable);
 
     worker__count(&worker->counters.rejects, 1);
-    if (worker__dead_letter(worker, record->change, record->route, record->value,
+    if (worker__dead_letter(worker, change_of(slot, record), record->route, record->value,
                             slot->result_text))
         mark_durable(worker, slot, 1);
 }
