@@ -49,6 +49,7 @@ struct config_sink {
     int64_t retry_max_ms;    /* the longest back-off between two tries */
     bool isolate;            /* in a process of its own */
     int64_t isolate_timeout_ms;
+    int64_t isolate_memory;   /* bytes; 0: no bound */
     int64_t stall_warning_ms; /* warn when the oldest unacknowledged record is older */
     const struct option_templates *templates;
 };

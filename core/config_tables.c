@@ -130,6 +130,9 @@ static const leat_option sink_rows[] = {
     LEAT_OPTION_DURATION("isolate_timeout", T, sink.isolate_timeout_ms, "30s", SECOND, HOUR, 0,
                          "With isolate: kill and start again a process that has not turned for so "
                          "long, because a call of the plugin hangs."),
+    LEAT_OPTION_SIZE("isolate_memory", T, sink.isolate_memory, "512MiB", 0, INT64_C(1) << 40, 0,
+                     "With isolate: kill and start again a process that has taken more memory for "
+                     "itself, as one that leaks does; 0: no bound."),
 };
 #undef T
 

@@ -115,7 +115,7 @@ static bool take(leat_sink *sink, bool look)
 
 static bool is_over(const leat_sink *sink)
 {
-    return sink->gone || sink->breach[0] || sink->is_down || sink->hangs;
+    return sink->gone || sink->breach[0] || sink->is_down || sink->hangs || sink->grows;
 }
 
 /* Until the helper has something, the host wants its thread back (wake_fd >= 0), or the time is
@@ -167,6 +167,9 @@ static leat_status isolate_create(const leat_host *host, const void *config, lea
     sink->timeouts_metric = isolate_declare_metric(
         sink, LEAT_METRIC_COUNTER, "helper_timeouts_total", NULL, NULL,
         "Processes of this isolated sink that were killed for not answering.");
+    sink->memory_metric =
+        isolate_declare_metric(sink, LEAT_METRIC_GAUGE, "helper_memory_bytes", NULL, NULL,
+                               "Memory that the isolated sink's process has for itself.");
     isolate_set_metric(sink, sink->starts_metric, 0);
     isolate_set_metric(sink, sink->breaches_metric, 0);
     isolate_set_metric(sink, sink->timeouts_metric, 0);
@@ -201,6 +204,14 @@ static leat_status tell_end(leat_sink *sink, leat_error *error)
         (void)snprintf(error->text, sizeof error->text,
                        "the process %d of plugin %s did not answer for %lld s and was killed", pid,
                        name, (long long)(sink->worker->config->isolate_timeout_ms / 1000));
+        return LEAT_ERETRY;
+    }
+    if (sink->grows) {
+        (void)isolate_end(sink, 0, how, sizeof how);
+        (void)snprintf(error->text, sizeof error->text,
+                       "the process %d of plugin %s had more memory than isolate_memory, %lld "
+                       "MiB, and was killed",
+                       pid, name, (long long)(sink->worker->config->isolate_memory >> 20));
         return LEAT_ERETRY;
     }
     (void)isolate_end(sink, EXIT_MS, how, sizeof how);

@@ -33,6 +33,7 @@ struct leat_sink {
     bool failed;               /* a result was no OK: nothing is offered until all are back */
     bool gone;                 /* it ended, or closed what it needs */
     bool hangs;                /* it did not answer for isolate_timeout */
+    bool grows;                /* it has more memory than isolate_memory */
     bool stopped;              /* it said so */
     bool has_started, is_down; /* it said so; what it said is in `said` */
     leat_status status;
@@ -50,7 +51,7 @@ struct leat_sink {
     int32_t metrics[PLUGIN_METRICS_MAX]; /* the helper's number -> the host's */
     uint32_t metric_count;
     uint32_t kept_texts; /* of its metrics, that were new: bounded over all its processes */
-    int32_t starts_metric, pid_metric, breaches_metric, timeouts_metric;
+    int32_t starts_metric, pid_metric, breaches_metric, timeouts_metric, memory_metric;
     uint64_t starts, breaches, timeouts;
     struct isolate_message message; /* the one that is looked at */
 };
@@ -91,7 +92,7 @@ bool isolate_may_log(leat_sink *sink);
 
 void isolate_watch_begin(leat_sink *sink);
 
-/* Sets `hangs` when it does.  Returns after how many ms to look again. */
+/* Sets `hangs` and `grows` when it does.  Returns after how many ms to look again. */
 int32_t isolate_watch(leat_sink *sink);
 
 #endif

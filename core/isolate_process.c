@@ -207,7 +207,7 @@ static void reset(leat_sink *sink)
 {
     sink->offered = sink->done = sink->told = sink->epoch = sink->lent_count = 0;
     sink->failed = sink->gone = sink->stopped = sink->has_started = sink->is_down = false;
-    sink->hangs = false;
+    sink->hangs = sink->grows = false;
     sink->asked = 0;
     sink->status = LEAT_OK;
     sink->breach[0] = '\0';
@@ -310,6 +310,7 @@ bool isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size)
         isolate_take_voice(sink, true);
         sink->pid = 0;
         isolate_set_metric(sink, sink->pid_metric, 0);
+        isolate_set_metric(sink, sink->memory_metric, 0);
     }
     drop_resources(sink);
     return is_well;

@@ -66,6 +66,23 @@ static void put_note(struct text_buffer *out, int64_t now_us, const char *label,
     text_put_string(out, "\n");
 }
 
+/* With isolate: true. */
+static void put_process(struct text_buffer *out, const struct status_sink *sink)
+{
+    double starts = plugin_metrics_value(sink->metrics, sink->metric_count, "helper_starts_total");
+    double pid = plugin_metrics_value(sink->metrics, sink->metric_count, "helper_pid");
+
+    if (starts == 0)
+        return;
+    if (pid > 0)
+        text_print(out, "    in a process of its own, %.0f", pid);
+    else
+        text_put_string(out, "    its process is gone");
+    if (starts > 1)
+        text_print(out, ", begun %.0f times", starts);
+    text_put_string(out, "\n");
+}
+
 static void put_sink(struct text_buffer *out, const struct status *status,
                      const struct status_sink *sink)
 {
@@ -88,6 +105,7 @@ static void put_sink(struct text_buffer *out, const struct status *status,
     if (sink->retries + sink->rejects > 0)
         text_print(out, "    %" PRIu64 " retries, %" PRIu64 " rejects\n", sink->retries,
                    sink->rejects);
+    put_process(out, sink);
     put_note(out, status->now_us, "last warning", &sink->error);
 }
 

@@ -47,6 +47,9 @@
 #ifndef SUBMIT
 #define SUBMIT submit
 #endif
+#ifndef CAPS
+#define CAPS 0
+#endif
 #ifndef RULES
 #define RULES &rules
 #endif
@@ -158,6 +161,7 @@ static void destroy(leat_sink *sink)
     (void)sink;
 }
 __attribute__((unused)) static const leat_sink_ops ops = {.size = OPS_SIZE,
+                                                          .caps = CAPS,
                                                           .route = RULES,
                                                           .create = create,
                                                           .start = start,

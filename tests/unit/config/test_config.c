@@ -25,6 +25,7 @@ static int enter(void **state)
     put_plugin("routed", "sink", "routed");
     put_plugin("unrouted", "sink", "unrouted");
     put_plugin("bad_magic", "sink", "bad_magic");
+    put_plugin("raw", "sink", "raw");
     return 0;
 }
 
@@ -246,7 +247,7 @@ static void all_errors_come_in_one_run_sorted(void **state)
             "leat.yaml:11:19: plugin \"bad_magic\" cannot be used: $HERE/plugins/bad_magic.so: "
             "leat_plugin_v1 begins with 0x12345678, expected 0x5441454c\n"
             "leat.yaml:12:19: no sink plugin \"wibble\" in $HERE/plugins.d; there are: bad_magic, "
-            "good, routed, unrouted\n"
+            "good, raw, routed, unrouted\n"
             "leat.yaml:13:9: \"plugin\" of a sink is missing; add it: The sink plugin's name.\n"
             "leat.yaml:14:9: \"directory\" of sink \"good\" is missing; add it: Where. It has a "
             "dot.\n"
@@ -290,6 +291,18 @@ static void routes_are_checked_at_their_column(void **state)
         "leat.yaml:16:13: \"route\" of an entry of \"routes\" is missing; add it: Where such "
         "records go.\n"
         "leat.yaml:17:13: an entry of \"routes\" is not a mapping; write lines of NAME: VALUE\n");
+}
+
+static void a_sink_that_reads_rows_cannot_be_isolated(void **state)
+{
+    (void)state;
+    refused(
+        PIPELINE "      - { plugin: raw, directory: y, isolate: true }\n"
+                 "      - { plugin: raw, name: b, directory: y, isolate: false }\n"
+                 "      - { plugin: good, directory: y, isolate: true, isolate_timeout: 10ms }\n",
+        "leat.yaml:6:47: plugin \"raw\" reads the rows themselves and cannot be isolated; remove "
+        "\"isolate\"\n"
+        "leat.yaml:8:71: \"isolate_timeout\": \"10ms\" is too small; write at least 1s\n");
 }
 
 static void sinks_need_names_of_their_own(void **state)
@@ -385,6 +398,7 @@ int main(void)
         cmocka_unit_test(none_means_no_endpoint),
         cmocka_unit_test(all_errors_come_in_one_run_sorted),
         cmocka_unit_test(routes_are_checked_at_their_column),
+        cmocka_unit_test(a_sink_that_reads_rows_cannot_be_isolated),
         cmocka_unit_test(sinks_need_names_of_their_own),
         cmocka_unit_test(memory_must_be_enough_for_everybody),
         cmocka_unit_test(shapes_that_are_no_configuration),

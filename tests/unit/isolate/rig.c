@@ -145,7 +145,8 @@ void rig_init(struct rig *rig, const char *case_name, int64_t timeout_ms)
                                        .plugin = &rig->plugin,
                                        .options = &options,
                                        .isolate = true,
-                                       .isolate_timeout_ms = timeout_ms};
+                                       .isolate_timeout_ms = timeout_ms,
+                                       .isolate_memory = (int64_t)128 << 20};
     rig->worker.config = &rig->config;
     rig->worker.host = (leat_host){.size = sizeof rig->worker.host,
                                    .pipeline = "p",

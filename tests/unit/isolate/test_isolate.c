@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -484,8 +485,21 @@ static void crashes(struct evil *evil)
 {
     evil_started(evil);
     evil_result(evil, evil_offer(evil, 0).token, LEAT_OK, 0);
+    (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer would have its own word */
     (void)raise(SIGSEGV);
     (void)kill(getpid(), SIGKILL);
+}
+
+static void grows(struct evil *evil)
+{
+    size_t size = (size_t)192 << 20;
+    char *much = malloc(size);
+
+    evil_started(evil);
+    if (much)
+        memset(much, 'x', size);
+    for (;; (void)poll(NULL, 0, 5))
+        atomic_store(&evil->shared->answered, atomic_load(&evil->shared->asked));
 }
 
 static void leaves_a_child(struct evil *evil)
@@ -568,6 +582,7 @@ static const struct {
     {"answers_wrongly", answers_wrongly, LEAT_ERETRY, "did not answer", NULL},
     {"ends_at_once", ends_at_once, LEAT_ERETRY, "ended by itself with status 3", NULL},
     {"crashes", crashes, LEAT_ERETRY, "was killed by signal", NULL},
+    {"grows", grows, LEAT_ERETRY, "had more memory than isolate_memory, 128 MiB", NULL},
     {"leaves_a_child", leaves_a_child, LEAT_ERETRY, "ended by itself with status 4", NULL},
     {"does_not_stop", does_not_stop, LEAT_OK, "", "did not stop in time and is killed"},
 };
@@ -675,8 +690,8 @@ static void whatever_a_helper_does_is_contained(void **state)
         if (strcmp(cases[i].name, "odd_figures") == 0) {
             struct plugin_metric_copy shown[PLUGIN_METRICS_MAX];
             uint32_t count = plugin_metrics_read(&rig.worker.metrics, shown);
-            assert_int_equal(count, 5); /* our four, and the good one */
-            assert_string_equal(shown[4].name, "good");
+            assert_int_equal(count, 6); /* our five, and the good one */
+            assert_string_equal(shown[5].name, "good");
         }
         rig_fini(&rig);
         assert_int_equal(descriptors(), before);
