@@ -113,7 +113,7 @@ static const char *get_text(struct reading *reading)
 
     if (length == UINT32_MAX || reading->wrong)
         return NULL;
-    if (length > reading->left) {
+    if (length > reading->left || memchr(reading->at, '\0', length)) {
         reading->wrong = true;
         return NULL;
     }
@@ -121,6 +121,16 @@ static const char *get_text(struct reading *reading)
     reading->at += length;
     reading->left -= length;
     return text;
+}
+
+static void get_bool(struct reading *reading, char *at)
+{
+    unsigned char value = 0;
+
+    get(reading, &value, sizeof value);
+    if (value > 1)
+        reading->wrong = true;
+    *(bool *)(void *)at = value == 1;
 }
 
 /* Each entry has four bytes at least. */
@@ -173,8 +183,11 @@ static void get_value(struct reading *reading, const leat_option *row, char *at)
     case LEAT_OPT_PAIRS:
         get_pairs(reading, at);
         break;
+    case LEAT_OPT_BOOL:
+        get_bool(reading, at);
+        break;
     default:
-        get(reading, at, row->type == LEAT_OPT_BOOL ? sizeof(bool) : sizeof(int64_t));
+        get(reading, at, sizeof(int64_t));
     }
 }
 
