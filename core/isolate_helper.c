@@ -305,7 +305,8 @@ static void serve(struct helper *helper, int options_fd)
         helper->ops = plugin_sink_ops(plugin);
         drive(helper, options);
     } else {
-        helper_say_state(helper, ISOLATE_STARTED, LEAT_ECONFIG, &(leat_sink_start){0}, &error);
+        /* It was good when the daemon began: somebody replaces it just now, or has. */
+        helper_say_state(helper, ISOLATE_STARTED, LEAT_ERETRY, &(leat_sink_start){0}, &error);
         wait_for_stop(helper);
         helper_say_state(helper, ISOLATE_STOPPED, LEAT_OK, NULL, NULL);
     }

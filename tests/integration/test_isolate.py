@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import threading
 
@@ -297,20 +298,24 @@ def test_what_a_process_says_last_is_in_the_log_under_its_sink(db, leat, scratch
     assert shop.daemon.terminate() == 0
 
 
-def test_a_process_that_cannot_begin_is_tried_again(db, leat, scratch):
-    """Like a broker that is away: the daemon stays, says why, and goes on when it can."""
+def test_a_library_that_is_being_replaced_costs_nothing(db, leat, scratch):
+    """Without it no process can be begun; the daemon stays, says why, and goes on when it is there again."""
     db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
-    out = pathlib.Path(str(scratch)) / "archive"
-    shop = Helpers(db, leat, scratch).start()
+    shop = Helpers(db, leat, scratch)
+    build, ours = pathlib.Path(shop.daemon.build), pathlib.Path(str(scratch))
+    for name in ("plugins.d", "plugins"):
+        shutil.copytree(build / name, ours / name, ignore=shutil.ignore_patterns("fake*"))
+    library, away = ours / "plugins" / "file.so", ours / "plugins" / "away"
+    shop.daemon.tree["plugins"] = str(ours / "plugins.d")
+    shop.daemon.write_config()
+    shop.start()
     pid = shop.pid()
-    moved = out.with_name("moved")
-    out.rename(moved)
-    out.write_text("in the way")
+    library.rename(away)
     strike(pid, signal.SIGKILL)
-    shop.daemon.wait_log("archive.*Not a directory|archive.*not a directory|archive.*exists")
-    running = shop.daemon.running()
-    out.unlink()
-    moved.rename(out)
-    if running:
-        db.execute("INSERT INTO t VALUES (1)")
-        shop.daemon.wait_line('"id":1')
+    shop.daemon.wait_log("sink is down.*file.so")
+    assert shop.daemon.running()
+    away.rename(library)
+    db.execute("INSERT INTO t VALUES (1)")
+    shop.daemon.wait_line('"id":1')
+    assert shop.pid() != pid
+    assert shop.daemon.terminate() == 0
