@@ -99,6 +99,11 @@ def file_sink(folder, **options):
     return [{"name": "files", "plugin": "file", "directory": str(folder / "out"), "rotate_size": "64GiB", **options}]
 
 
+def children_of(pid):
+    """The processes of isolated sinks."""
+    return {int(child) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()}
+
+
 def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="256MiB", env=None, keep=None,
                    listen="none", beside=None):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
@@ -124,7 +129,7 @@ def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="2
                     break
             time.sleep(0.02)  # as seldom as with the baseline: looking costs the machine too
         seconds = time.monotonic() - began
-        cpu, peak = cpu_of(process.pid), peak_of(process.pid)
+        cpu, peak = cpu_of(process.pid) + sum(map(cpu_of, children_of(process.pid))), peak_of(process.pid)
         if done:
             done()
         if keep:
@@ -193,7 +198,10 @@ def bench_isolation(table, rows, repeats, _names):
             inside.append(read_with_leat(stream))
             isolated.append(read_with_leat(stream, sinks=lambda f: file_sink(f, isolate=True)))
         table.add("file sink, isolated", median([r.rate for r in inside]), median([r.rate for r in isolated]),
-                  "rows/s", "baseline: the same sink in leat's own process")
+                  "rows/s", f"baseline: the same sink in leat's own process; walsender {median([r.walsender for r in isolated]):.2f} "
+                  f"of a core (baseline {median([r.walsender for r in inside]):.2f})")
+        table.add("file sink, isolated: CPU of leat and its process", median([r.cpu_per_million for r in inside]),
+                  median([r.cpu_per_million for r in isolated]), "s per million rows")
         stream.drop()
     finally:
         postgres.stop()
