@@ -40,7 +40,7 @@ struct config_sink {
     const struct config_route *routes;
     size_t route_count;
     int64_t format;          /* enum encode_format */
-    int64_t numeric;         /* enum encode_numeric: number, string */
+    int64_t numeric;         /* enum encode_...: number, string */
     int64_t int8;            /* number, string */
     int64_t bytea;           /* hex, base64 */
     int64_t timestamp;       /* msgpack: text, extension */

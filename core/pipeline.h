@@ -91,7 +91,7 @@ bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *know
                      leat_error *error);
 bool pipeline_start(struct pipeline *pipeline, leat_error *error);      /* [main] */
 void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns); /* [main] again: sooner */
-void pipeline_join(struct pipeline *pipeline);    /* [main] after ENDED or ask_stop: waits */
+void pipeline_join(struct pipeline *pipeline);    /* [main] once ended, or asked to stop: waits */
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
 
 /* [main] */

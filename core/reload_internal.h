@@ -42,7 +42,7 @@ struct reload {
 
 /* reload_plan.c */
 /* What each pipeline needs, and everything new that can fail, made without anything having
- * changed.  False with *error: free_jobs takes back what was made. */
+ * changed.  False with *error: reload__free_jobs takes back what was made. */
 bool reload__plan(struct control *control, struct reload *reload, leat_error *error);
 /* Says in reload->summary what is to change. */
 void reload__summarize(struct control *control, struct reload *reload);
