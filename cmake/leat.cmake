@@ -52,6 +52,12 @@ function(leat_add_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
+# What scripts/test asks for, where a build is for one kind of test: "product" is everything but the unit tests (so, what
+# tests/integration, tests/crash and tests/sdk run), "threaded" is what the tests labelled threads run.
+add_custom_target(product)
+add_custom_target(threaded)
+add_custom_target(fuzzers)
+
 # leat_add_fuzzer(NAME SOURCES ... LIBS ... INCLUDES ...): one libFuzzer program, with -DLEAT_FUZZ=ON.
 function(leat_add_fuzzer name)
   if(NOT LEAT_FUZZ)
@@ -63,4 +69,5 @@ function(leat_add_fuzzer name)
   target_link_libraries(fuzz_${name} PRIVATE leat_flags Threads::Threads ${F_LIBS})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+  add_dependencies(fuzzers fuzz_${name})
 endfunction()

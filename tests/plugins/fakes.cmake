@@ -8,6 +8,7 @@ foreach(fake fake_source fake_sink)
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/plugins")
   configure_file(fakes/${fake}.yaml "${PROJECT_BINARY_DIR}/tests/plugins.d/${fake}.yaml" COPYONLY)
 endforeach()
+add_dependencies(threaded leat fake_source fake_sink)
 foreach(case ok slow fail down down_at_rest out_of_order twice late never reject dead_letter refuse large_record
         two_sinks slow_and_fast two_pipelines restart small_memory hold forget lost foreign
         stop_in_hold second_signal
@@ -29,3 +30,5 @@ foreach(case pause pause_sink drain drop gap guard reload_same reload_sinks relo
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})
   set_tests_properties(change_${case} PROPERTIES LABELS threads TIMEOUT 240)
 endforeach()
+set_tests_properties(change_reload_storm change_reload_back_off change_reload_source_while_down change_systemd
+  PROPERTIES COST 20) # the longest begin first

@@ -5,9 +5,12 @@ set(kafka_tests "${CMAKE_CURRENT_LIST_DIR}/kafka")
 # gcc 12's TSan does not know, and dies in the first of them.  No thread of ours is in the sink; the log
 # callback is all that runs on theirs.
 if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
+  add_library(kafka_rig STATIC "${kafka_tests}/rig.c")
+  target_include_directories(kafka_rig PUBLIC "${kafka_tests}")
+  target_link_libraries(kafka_rig PUBLIC leat_flags kafka_sink fake_sink_host cmocka)
   foreach(name kafka_sink kafka_faults)
-    leat_add_test(${name} SOURCES "${kafka_tests}/test_${name}.c" "${kafka_tests}/rig.c"
-      LIBS kafka_sink fake_sink_host INCLUDES "${kafka_tests}")
+    leat_add_test(${name} SOURCES "${kafka_tests}/test_${name}.c" LIBS kafka_rig)
+    set_tests_properties(${name} PROPERTIES COST 30)
   endforeach()
 
   # For tests that kill processes, and for measuring: the sink with a host of its own, the mock, what an
@@ -16,5 +19,6 @@ if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
     add_executable(${program} "${kafka_tests}/${program}.c")
     target_link_libraries(${program} PRIVATE kafka_sink Threads::Threads)
     set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    add_dependencies(product ${program})
   endforeach()
 endif()

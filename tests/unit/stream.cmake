@@ -2,14 +2,14 @@
 # The stream of the pgoutput source: pure rules, and the whole against a real server.
 leat_add_test(stream_rules SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_rules.c LIBS pgoutput_stream)
 
-add_library(stream_fixture STATIC ${CMAKE_CURRENT_LIST_DIR}/stream/stream_host.c ${CMAKE_CURRENT_LIST_DIR}/stream/pg_server.c)
+add_library(stream_fixture STATIC ${CMAKE_CURRENT_LIST_DIR}/stream/stream_host.c ${CMAKE_CURRENT_LIST_DIR}/stream/pg_server.c
+  ${CMAKE_CURRENT_LIST_DIR}/stream/real.c)
 target_include_directories(stream_fixture PUBLIC "${CMAKE_CURRENT_LIST_DIR}/stream")
-target_link_libraries(stream_fixture PUBLIC pgoutput_stream)
+target_link_libraries(stream_fixture PUBLIC pgoutput_stream cmocka)
 
 foreach(name real begin commands)
-  leat_add_test(stream_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_${name}.c ${CMAKE_CURRENT_LIST_DIR}/stream/real.c
-    LIBS stream_fixture)
-  set_tests_properties(stream_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  leat_add_test(stream_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_${name}.c LIBS stream_fixture)
+  set_tests_properties(stream_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 COST 10)
 endforeach()
 
 # Reads a slot as fast as it can and says how fast that was; for tuning by hand.
