@@ -155,6 +155,8 @@ def test_a_refusal_holds_no_secret(name, db, leat):
     planted(daemon, f"nats://127.0.0.1:{places.free_port()}")
     db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
     daemon.tree = without(daemon.tree, *path, value=value)
+    if path[:4] != ("pipelines", 0, "sinks", 2):
+        del daemon.tree["pipelines"][0]["sinks"][2]  # a broker that is not there takes check all its time
     daemon.write_config()
     refused = 0
     for words in (["check", "--offline"], ["check", "--offline", "--json"], ["slot", "show"], ["setup"], ["check"]):

@@ -91,11 +91,11 @@ def options_of(mode, topic):
 
 @modes()
 def test_ten_kills_lose_and_double_nothing(broker, mode):
-    topic, last, durable = f"kills-{mode}", 200000, 0
+    topic, last, durable = f"kills-{mode}", 100000, 0
     for kill in range(10):
         # What is confirmed lags behind what is durable: up to 4,000 records are offered again.
         drive = Drive(broker, topic, max(1, durable - 4000), last, **options_of(mode, topic))
-        drive.until_durable(durable + 5000 + 1000 * kill)
+        drive.until_durable(durable + 2500 + 500 * kill)
         drive.kill()
         durable = drive.durable
     drive = Drive(broker, topic, max(1, durable - 4000), last, **options_of(mode, topic))

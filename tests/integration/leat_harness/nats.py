@@ -31,7 +31,8 @@ def program(which):
     path = folder / "bin" / "nats-server"
     if not os.access(path, os.X_OK):
         getter = places.ROOT / "tests" / "integration" / "nats" / "get-server"
-        subprocess.run(["sh", str(getter), str(folder)], capture_output=True, timeout=300, check=False)
+        with places.alone(folder):
+            subprocess.run(["sh", str(getter), str(folder)], capture_output=True, timeout=300, check=False)
     if not os.access(path, os.X_OK):
         raise Unavailable(f"nats-server {CURRENT} cannot be had here")
     return path

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things are, folders that are short enough for Unix sockets, and the user that may run PostgreSQL."""
+import contextlib
+import fcntl
 import os
 import pathlib
 import pwd
@@ -52,6 +54,15 @@ def give_to_postgres(path):
     user = postgres_user()
     if user:
         os.chown(path, user.pw_uid, user.pw_gid)
+
+
+@contextlib.contextmanager
+def alone(path):
+    """What is fetched to this path is fetched by one process at a time; the lock stays beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{path}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def remove(path):

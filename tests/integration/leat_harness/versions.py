@@ -34,8 +34,9 @@ def programs(major):
             raise Unavailable(f"PostgreSQL {major} is not installed (scripts/install-deps --test)")
         return folder
     folder = places.ROOT / "build" / "postgresql" / major
-    if not (folder / "complete").exists():
-        _fetch(major, folder)
+    with places.alone(folder):
+        if not (folder / "complete").exists():
+            _fetch(major, folder)
     user = places.postgres_user()
     if user:
         # The checkout may lie where the server's user cannot go; the programs then run from a copy.
