@@ -205,11 +205,12 @@ static struct status *take(struct registry *registry)
     size_t tables = (size_t)registry->config->metrics_tables + 1;
     size_t head = sizeof(struct status) + count * sizeof(struct status_pipeline);
     struct status *status = calloc(1, head + count * tables * sizeof(struct tally_copy));
-    struct tally_copy *copies = (struct tally_copy *)(void *)((char *)status + head);
+    struct tally_copy *copies;
     int64_t now_ns = clock_now_ns(registry->clock);
 
     if (!status)
         return NULL;
+    copies = (struct tally_copy *)(void *)((char *)status + head);
     status->now_us = wall_us();
     status->started_us = registry->started_us;
     status->uptime_ms = (status->now_us - registry->started_us) / 1000;

@@ -2,7 +2,7 @@
  *
  * frame.h -- walks the frames and blocks of a zstd file by their headers alone (RFC 8878, 3.1.1),
  * so that a torn tail is found, and the last frames reached, without decompressing what is before
- * them.  Knows nothing of what the blocks hold.  Everything read is hostile.
+ * them.  Knows nothing of what the blocks hold.  Everything read is hostile.  [worker]
  */
 #ifndef FILE_FRAME_H
 #define FILE_FRAME_H
