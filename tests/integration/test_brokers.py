@@ -32,17 +32,6 @@ def bus(things):
     return make
 
 
-@pytest.fixture(scope="session")
-def shared_broker():
-    try:
-        made = kafka.Server()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    made.start()
-    yield made
-    made.destroy()
-
-
 @pytest.fixture
 def log(shared_broker):
     """Makes a topic on the broker that the session shares."""

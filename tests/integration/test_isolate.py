@@ -29,14 +29,8 @@ def bus(things):
 
 
 @pytest.fixture
-def log(things):
-    try:
-        server = kafka.Server()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(server)
-    server.start()
-    return kafka.Target(server, "transactional", isolate=True, isolate_timeout="2s")
+def log(shared_broker):
+    return kafka.Target(shared_broker, "transactional", "isolated", isolate=True, isolate_timeout="2s")
 
 
 class Helpers:

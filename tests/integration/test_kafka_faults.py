@@ -18,18 +18,6 @@ from leat_harness.leat import command, settle, start
 AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
 
 
-@pytest.fixture(scope="module")
-def shared_broker():
-    """Makes no topic by itself: librdkafka's producer would have one that was deleted made anew."""
-    try:
-        made = kafka.Server(extra="auto.create.topics.enable=false\n")
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    made.start()
-    yield made
-    made.destroy()
-
-
 @pytest.fixture
 def own_broker(things):
     """Makes a broker for this test alone."""

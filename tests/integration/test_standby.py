@@ -14,17 +14,6 @@ from leat_harness.leat import Leat
 KINDS = ["file", "nats", "kafka-idempotent", "kafka-transactional"]
 
 
-@pytest.fixture(scope="module")
-def broker():
-    try:
-        made = kafka.Server()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    made.start()
-    yield made
-    made.destroy()
-
-
 class Shared:
     """One sink for all daemons of a test, read back as lines."""
 
@@ -38,7 +27,7 @@ class Shared:
                 pytest.skip(str(reason))
             things.append(self.target)
         elif kind.startswith("kafka"):
-            self.target = kafka.Target(request.getfixturevalue("broker"), kind.split("-")[1], f"t{random.randrange(1 << 40):x}")
+            self.target = kafka.Target(request.getfixturevalue("shared_broker"), kind.split("-")[1], f"t{random.randrange(1 << 40):x}")
 
     def sink(self):
         if self.target:

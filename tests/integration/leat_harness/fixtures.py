@@ -99,6 +99,20 @@ def leat(things):
     return make
 
 
+@pytest.fixture(scope="session")
+def shared_broker():
+    """A Kafka broker that the session shares; a test has topics of its own.  It makes none by itself: librdkafka's
+    producer would have one that was deleted made anew.  Whoever stops it starts it again."""
+    from . import kafka
+    try:
+        made = kafka.Server(extra="auto.create.topics.enable=false\n")
+    except kafka.Unavailable as reason:
+        pytest.skip(str(reason))
+    made.start()
+    yield made
+    made.destroy()
+
+
 @pytest.fixture
 def scratch(things):
     class Folder:

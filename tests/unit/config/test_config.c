@@ -74,6 +74,74 @@ static void refused(const char *text, const char *expected)
          "    source: { plugin: source, directory: x }\n"                                          \
          "    sinks:\n"
 
+/* $HERE in `path` is the folder of the configuration. */
+static void assert_path(const char *found, const char *path)
+{
+    char *expected = with_folder(path);
+    assert_string_equal(found, expected);
+    free(expected);
+}
+
+static void assert_daemon(const struct config *config)
+{
+    assert_path(config->state_directory, "$HERE/state");
+    assert_path(config->plugins, "$HERE/plugins.d");
+    assert_int_equal(config->memory, 64 << 20);
+    assert_true(config->mlock);
+    assert_int_equal(config->shutdown_timeout_ms, 5000);
+    assert_int_equal(config->log_level, LEAT_LOG_DEBUG);
+    assert_int_equal(config->log_format, CONFIG_LOG_JSON);
+    assert_int_equal(config->http_listen.count, 2);
+    assert_int_equal(config->pipeline_count, 1);
+}
+
+static void assert_pipeline(const struct config_pipeline *pipeline)
+{
+    assert_string_equal(pipeline->name, "shop");
+    assert_string_equal(plugin_name(pipeline->source), "source");
+    assert_int_equal(pipeline->batch_max_delay_ms, 0);
+    assert_int_equal(pipeline->batch_size, 65536);
+    assert_int_equal(pipeline->confirm_interval_ms, 2000);
+    assert_string_equal(*(const char *const *)pipeline->source_options, "in");
+    char secret[8];
+    assert_int_equal(options_expand(pipeline->source_templates, "password", secret, sizeof secret),
+                     LEAT_OK);
+    assert_string_equal(secret, "p");
+    assert_int_equal(pipeline->sink_count, 2);
+}
+
+static void assert_archive(const struct config_sink *sink)
+{
+    assert_string_equal(sink->name, "archive");
+    assert_int_equal(sink->format, ENCODE_MSGPACK);
+    assert_int_equal(sink->numeric, ENCODE_STRING);
+    assert_int_equal(sink->int8, ENCODE_STRING);
+    assert_int_equal(sink->bytea, ENCODE_BASE64);
+    assert_int_equal(sink->timestamp, ENCODE_EXTENSION);
+    assert_int_equal(sink->on_reject, CONFIG_REJECT_DEAD_LETTER);
+    assert_int_equal(sink->retry_max_ms, 60000);
+    assert_int_equal(sink->stall_warning_ms, 60000);
+    assert_null(sink->route);
+    assert_path(sink->dead_letter, "$HERE/dead");
+}
+
+static void assert_routed(const struct config_sink *sink)
+{
+    assert_string_equal(sink->name, "routed");
+    assert_string_equal(sink->route, "cdc.{schema}.{table}");
+    assert_int_equal(sink->route_line, 20);
+    assert_int_equal(sink->route_count, 3);
+    assert_string_equal(sink->routes[0].schema.items[0], "public");
+    assert_string_equal(sink->routes[0].table.items[0], "orders");
+    assert_string_equal(sink->routes[0].op.items[0], "update");
+    assert_int_equal(sink->routes[0].changed.count, 2);
+    assert_string_equal(sink->routes[0].route, "orders.{key.id}");
+    assert_int_equal(sink->routes[1].schema.count, 0);
+    assert_string_equal(sink->routes[1].table.items[0], "audit_*");
+    assert_int_equal(sink->routes[2].schema.count, 2);
+    assert_int_equal(sink->routes[2].table.count, 0);
+}
+
 static void a_whole_configuration_is_filled_in(void **state)
 {
     (void)state;
@@ -110,62 +178,10 @@ static void a_whole_configuration_is_filled_in(void **state)
     assert_non_null(config);
     assert_int_equal(code, EX_OK);
 
-    char *expected = with_folder("$HERE/state");
-    assert_string_equal(config->state_directory, expected);
-    free(expected);
-    expected = with_folder("$HERE/plugins.d");
-    assert_string_equal(config->plugins, expected);
-    free(expected);
-    assert_int_equal(config->memory, 64 << 20);
-    assert_true(config->mlock);
-    assert_int_equal(config->shutdown_timeout_ms, 5000);
-    assert_int_equal(config->log_level, LEAT_LOG_DEBUG);
-    assert_int_equal(config->log_format, CONFIG_LOG_JSON);
-    assert_int_equal(config->http_listen.count, 2);
-    assert_int_equal(config->pipeline_count, 1);
-
-    const struct config_pipeline *pipeline = &config->pipelines[0];
-    assert_string_equal(pipeline->name, "shop");
-    assert_string_equal(plugin_name(pipeline->source), "source");
-    assert_int_equal(pipeline->batch_max_delay_ms, 0);
-    assert_int_equal(pipeline->batch_size, 65536);
-    assert_int_equal(pipeline->confirm_interval_ms, 2000);
-    assert_string_equal(*(const char *const *)pipeline->source_options, "in");
-    char secret[8];
-    assert_int_equal(options_expand(pipeline->source_templates, "password", secret, sizeof secret),
-                     LEAT_OK);
-    assert_string_equal(secret, "p");
-
-    assert_int_equal(pipeline->sink_count, 2);
-    const struct config_sink *sink = &pipeline->sinks[0];
-    assert_string_equal(sink->name, "archive");
-    assert_int_equal(sink->format, ENCODE_MSGPACK);
-    assert_int_equal(sink->numeric, ENCODE_STRING);
-    assert_int_equal(sink->int8, ENCODE_STRING);
-    assert_int_equal(sink->bytea, ENCODE_BASE64);
-    assert_int_equal(sink->timestamp, ENCODE_EXTENSION);
-    assert_int_equal(sink->on_reject, CONFIG_REJECT_DEAD_LETTER);
-    assert_int_equal(sink->retry_max_ms, 60000);
-    assert_int_equal(sink->stall_warning_ms, 60000);
-    assert_null(sink->route);
-    expected = with_folder("$HERE/dead");
-    assert_string_equal(sink->dead_letter, expected);
-    free(expected);
-
-    sink = &pipeline->sinks[1];
-    assert_string_equal(sink->name, "routed");
-    assert_string_equal(sink->route, "cdc.{schema}.{table}");
-    assert_int_equal(sink->route_line, 20);
-    assert_int_equal(sink->route_count, 3);
-    assert_string_equal(sink->routes[0].schema.items[0], "public");
-    assert_string_equal(sink->routes[0].table.items[0], "orders");
-    assert_string_equal(sink->routes[0].op.items[0], "update");
-    assert_int_equal(sink->routes[0].changed.count, 2);
-    assert_string_equal(sink->routes[0].route, "orders.{key.id}");
-    assert_int_equal(sink->routes[1].schema.count, 0);
-    assert_string_equal(sink->routes[1].table.items[0], "audit_*");
-    assert_int_equal(sink->routes[2].schema.count, 2);
-    assert_int_equal(sink->routes[2].table.count, 0);
+    assert_daemon(config);
+    assert_pipeline(&config->pipelines[0]);
+    assert_archive(&config->pipelines[0].sinks[0]);
+    assert_routed(&config->pipelines[0].sinks[1]);
     config_destroy(config);
     free(printed);
 }

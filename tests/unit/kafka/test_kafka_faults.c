@@ -90,36 +90,31 @@ static void a_leader_that_moves_is_followed(void **state)
     rig_fini(&rig);
 }
 
-static void a_sequence_out_of_order_makes_a_new_producer(void **state)
+static void makes_a_new_producer(rd_kafka_resp_err_t err)
 {
-    (void)state;
     struct rig rig;
     rig_must_start(rig_begin_unpipelined(&rig, "t"));
     struct fake_batch *batches[4];
     for (uint32_t i = 0; i < 4; i++)
         batches[i] = rig_batch(&rig, "t", 1 + i * 500, 500);
     rig_must_deliver(&rig, batches, 1);
-    rig_produce_error(&rig, 1, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    rig_produce_error(&rig, 1, err);
     rig_must_deliver(&rig, batches + 1, 3);
     assert_int_not_equal(rig.restarts, 0);
     rig_must_hold_exactly(&rig, "t", 1, 2000);
     rig_fini(&rig);
 }
 
+static void a_sequence_out_of_order_makes_a_new_producer(void **state)
+{
+    (void)state;
+    makes_a_new_producer(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+}
+
 static void a_topic_that_is_forbidden_for_a_while_makes_a_new_producer(void **state)
 {
     (void)state;
-    struct rig rig;
-    rig_must_start(rig_begin_unpipelined(&rig, "t"));
-    struct fake_batch *batches[4];
-    for (uint32_t i = 0; i < 4; i++)
-        batches[i] = rig_batch(&rig, "t", 1 + i * 500, 500);
-    rig_must_deliver(&rig, batches, 1);
-    rig_produce_error(&rig, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    rig_must_deliver(&rig, batches + 1, 3);
-    assert_int_not_equal(rig.restarts, 0);
-    rig_must_hold_exactly(&rig, "t", 1, 2000);
-    rig_fini(&rig);
+    makes_a_new_producer(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 }
 
 static int64_t up_again_ms;
