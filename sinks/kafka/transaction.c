@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 static const char OWNER_HEADER[] = "leat-owner";
+enum { SHUT_OUT_MAX = 3 }; /* times before we end; the instance anew with its source counts anew */
 
 bool transaction_is_used(const leat_sink *sink)
 {
@@ -144,6 +145,11 @@ static leat_status judge_owner(leat_sink *sink, leat_error *error)
     memcpy(transaction->seen_owner, found, sizeof transaction->seen_owner);
     if (!fenced || !stranger)
         return LEAT_OK;
+    /* The heir of our slot, mostly: then our source is about to notice, and we stand by. */
+    if (transaction->shut_out++ < SHUT_OUT_MAX)
+        return client_fail(error, LEAT_ERETRY,
+                           "another daemon has taken transactional_id %s over and writes under it",
+                           id);
     client_fail(error, LEAT_EFATAL,
                 "another daemon writes under transactional_id %s: it has shut this "
                 "one out; only one may use an id",

@@ -230,6 +230,20 @@ static leat_status settle(leat_sink *sink, leat_error *error)
 
 /* ---- the operations -------------------------------------------------------------------------- */
 
+static bool has_lease(const leat_sink *sink)
+{
+    return sink->options->dedupe == DEDUPE_MSG_ID && sink->options->fence_timeout_ms > 0;
+}
+
+bool sink_stood_still(leat_sink *sink)
+{
+    int64_t now = socket_clock_ms(), since = sink->turn_ms;
+    if (has_lease(sink) && since && now - since > sink->options->fence_timeout_ms * 3 / 4)
+        return true; /* and stays so until the next start */
+    sink->turn_ms = now;
+    return false;
+}
+
 static void send_more(leat_sink *sink, bool idle)
 {
     if (!sink->failed && !sink->denied)
@@ -250,7 +264,8 @@ static bool has_enough(const leat_sink *sink)
 leat_status sink_submit(leat_sink *sink, const leat_batch *batch)
 {
     if (sink->state != SINK_UP || sink->client.lost || sink->failed || sink->denied ||
-        sink->publisher.rejected || has_enough(sink) || !window_accept(&sink->window, batch))
+        sink->publisher.rejected || has_enough(sink) || sink_stood_still(sink) ||
+        !window_accept(&sink->window, batch))
         return LEAT_AGAIN;
     send_more(sink, false);
     if (sink->client.out_len - sink->client.out_sent >= CLIENT_OUT / 2)
@@ -271,6 +286,9 @@ static bool keep_alive(leat_sink *sink)
 
 static leat_status round_trip(leat_sink *sink, leat_error *error)
 {
+    if (sink_stood_still(sink))
+        return lost(sink, error, "this process stood still for longer than others wait: what the "
+                                 "stream holds is looked at anew");
     send_more(sink, true);
     if (!client_flush(&sink->client) || !client_read(&sink->client))
         return lost(sink, error, sink->client.lost_text);
@@ -298,6 +316,8 @@ static int64_t next_timer(const leat_sink *sink)
         next = ack + 1 < next ? ack + 1 : next;
     }
     next = due < next ? due : next;
+    if (has_lease(sink) && now + sink->options->fence_timeout_ms / 2 < next)
+        next = now + sink->options->fence_timeout_ms / 2;
     return next > now ? next - now : 0;
 }
 

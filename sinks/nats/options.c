@@ -70,7 +70,8 @@ const leat_option nats_option_table[] = {
                          "An idle connection is tried so often."),
     LEAT_OPTION_DURATION("fence_timeout", T, fence_timeout_ms, "10s", 0, 600000, 0,
                          "How long to wait until the server has noticed that an earlier connection "
-                         "of ours is dead."),
+                         "of ours is dead.  A daemon that itself stood still for most of that "
+                         "connects anew before it sends anything."),
     LEAT_OPTION_STRING("inbox_prefix", T, inbox_prefix, "_INBOX", 0,
                        "First tokens of the subjects that answers come to."),
     LEAT_OPTION_BOOL("allow_memory_stream", T, allow_memory_stream, "false", 0,

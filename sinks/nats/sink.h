@@ -48,6 +48,7 @@ struct leat_sink {
 
     int64_t progress_ms; /* when the server last answered a publish, or none was on its way */
     int64_t ping_ms;     /* when a ping was sent that was not answered; 0: none */
+    int64_t turn_ms;     /* when this sink last ran: see sink_stood_still */
     bool failed;         /* one message was refused: nothing more is sent until all are answered */
     uint64_t failed_message;
     struct publish_ack failure;
@@ -64,6 +65,12 @@ leat_status sink_stop(leat_sink *sink, uint32_t deadline_ms);
 /* The client's events. */
 void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event);
 void sink_denied(void *context, leat_bytes text);
+/* Was this process stopped (SIGSTOP, a debugger, a frozen machine) since the last call?  Another one
+ * that asked meanwhile whether we live has heard nothing, and after fence_timeout it has taken us for
+ * dead: what is in our memory may be in the stream by now, and its ids forgotten.  Called before
+ * anything is sent, and at least every half of fence_timeout.  With dedupe: sequence the server
+ * itself refuses what is late. */
+bool sink_stood_still(leat_sink *sink);
 
 /* check.c [main] */
 void sink_check(const void *config, leat_check *check);

@@ -262,7 +262,7 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
         LEAT_F_UINT("confirm_hold_ms", sink->hold_ms), LEAT_F_STR("because", why));
 }
 
-leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *error)
+static leat_status start_step(leat_sink *sink, leat_sink_start *start, leat_error *error)
 {
     leat_status status;
     error->status = LEAT_OK;
@@ -294,4 +294,14 @@ leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *erro
         go_up(sink, start);
     }
     return LEAT_OK;
+}
+
+/* Between the steps little time passes.  Within one it may: a server may be slow to answer. */
+leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *error)
+{
+    if (sink->state != SINK_DOWN && sink_stood_still(sink))
+        return nats_fail(error, LEAT_ERETRY, "this process stood still while it started");
+    leat_status status = start_step(sink, start, error);
+    sink->turn_ms = socket_clock_ms();
+    return status;
 }

@@ -9,6 +9,7 @@ from . import places, records
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kafka"))
 import kafka_broker  # noqa: E402
+import kafka_cluster  # noqa: E402
 
 
 class Unavailable(Exception):
@@ -40,18 +41,40 @@ class Server(kafka_broker.Broker):
         places.remove(self.folder)
 
     def messages(self, topic):
-        """Every committed Message, partition by partition in its order."""
-        done = subprocess.run(
-            ["kcat", "-C", "-e", "-q", "-b", self.inner_address, "-t", topic, "-o", "beginning", "-X",
-             "isolation.level=read_committed", "-f", "%p\t%o\t%K\t%k\t%h\t%S\t%s\n"],
-            capture_output=True, timeout=180, check=True)
-        found = []
-        for line in done.stdout.decode("utf-8").split("\n")[:-1]:
-            partition, offset, key_size, key, headers, size, data = line.split("\t", 6)
-            name = headers.split("leat-id=", 1)[1].split(",")[0]
-            found.append(Message(int(partition), int(offset), None if key_size == "-1" else key, name,
-                                 None if size == "-1" else data))
-        return sorted(found, key=lambda message: (message.partition, message.offset))
+        return read(self, topic)
+
+
+class Cluster(kafka_cluster.Cluster):
+    """Three of them, and a controller."""
+
+    def __init__(self, **options):
+        reason = kafka_broker.unavailable()
+        if reason:
+            raise Unavailable(f"Kafka: {reason}")
+        self.folder = places.new_folder("k")
+        super().__init__(self.folder, **options)
+
+    def destroy(self):
+        super().destroy()
+        places.remove(self.folder)
+
+    def messages(self, topic):
+        return read(self, topic)
+
+
+def read(server, topic):
+    """Every committed Message, partition by partition in its order."""
+    done = subprocess.run(
+        ["kcat", "-C", "-e", "-q", "-b", server.inner_address, "-t", topic, "-o", "beginning", "-X",
+         "isolation.level=read_committed", "-f", "%p\t%o\t%K\t%k\t%h\t%S\t%s\n"],
+        capture_output=True, timeout=180, check=True)
+    found = []
+    for line in done.stdout.decode("utf-8").split("\n")[:-1]:
+        partition, offset, key_size, key, headers, size, data = line.split("\t", 6)
+        name = headers.split("leat-id=", 1)[1].split(",")[0]
+        found.append(Message(int(partition), int(offset), None if key_size == "-1" else key, name,
+                             None if size == "-1" else data))
+    return sorted(found, key=lambda message: (message.partition, message.offset))
 
 
 class Target:

@@ -304,9 +304,9 @@ class Target:
     MODES = {"msg_id": {}, "sequence": {"dedupe": "sequence"}, "packed": {"pack": {"records": 50, "max_delay": "2ms"}},
              "atomic": {"publish": "atomic"}}
 
-    def __init__(self, which="debian", mode="msg_id", stream="LEAT", **options):
+    def __init__(self, which="debian", mode="msg_id", stream="LEAT", config="", **options):
         self.name, self.mode, self.stream = f"nats {which} {mode}", mode, stream
-        self.server = Server(which).wait_ready()
+        self.server = Server(which, config).wait_ready()
         if mode == "atomic":
             with contextlib.closing(self.server.client()) as client:
                 client.create_stream(stream, ["cdc.>"], allow_atomic=True, duplicate_window=600 * 10 ** 9)

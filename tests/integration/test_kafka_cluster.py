@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing.
+LEAT_BROKER_AWAY is how many seconds a frozen leader stands still (default 6, which is longer than its session; 30 or more for
+the full figure)."""
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from leat_harness import kafka, records, wait
+from leat_harness.leat import settle, start
+
+AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
+modes = pytest.mark.parametrize("mode", kafka.Target.MODES)
+
+
+@pytest.fixture(scope="module")
+def whole_cluster():
+    try:
+        made = kafka.Cluster()
+    except kafka.Unavailable as reason:
+        pytest.skip(str(reason))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.destroy()
+
+
+@pytest.fixture
+def brokers(whole_cluster):
+    whole_cluster.mend()
+    return whole_cluster
+
+
+@pytest.fixture
+def topic(brokers):
+    def make(mode, **options):
+        target = kafka.Target(brokers, mode, f"t{random.randrange(1 << 40):x}", partitions=1, create_topics=False, **options)
+        brokers.create(target.topic, 1, 3)
+        if mode == "transactional" and "leat-positions" not in brokers.topics():
+            brokers.create("leat-positions", 1, 3, cleanup_policy="compact")
+        return target
+    return make
+
+
+@pytest.fixture
+def table(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    return db
+
+
+def insert(db, first, last):
+    for at in range(first, last + 1, 500):
+        db.execute(f"INSERT INTO t SELECT g, repeat(md5(g::text), 20) FROM generate_series({at}, {min(at + 499, last)}) g")
+
+
+def ids(target):
+    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
+
+
+def wait_for(target, count):
+    """So many records are in the topic."""
+    wait.until(lambda: len(target.server.messages(target.topic)) >= count, f"{count} records in {target.topic}", pause=0.1)
+
+
+def followers(brokers, target):
+    leader = brokers.leader(target.topic)
+    return [node for node in brokers.nodes if node is not leader]
+
+
+def end(daemon, db, target, last):
+    settle(daemon, db)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, last + 1))
+
+
+@modes
+def test_a_leader_that_is_killed_under_load_costs_nothing(mode, brokers, topic, table, leat):
+    target = topic(mode)
+    daemon = start(leat, table, target)
+    insert(table, 1, 4000)
+    wait_for(target, 200)
+    leader = brokers.leader(target.topic)
+    leader.kill()
+    insert(table, 4001, 8000)
+    settle(daemon, table)  # the two others suffice
+    leader.start()  # on its old port
+    wait.until(lambda: len(brokers.partition(target.topic)[1]) == 3, "the old leader to be a replica again")
+    brokers.leader(target.topic).kill()
+    insert(table, 8001, 9000)
+    end(daemon, table, target, 9000)
+
+
+@modes
+def test_a_leader_that_stands_still_and_comes_back_costs_nothing(mode, brokers, topic, table, leat):
+    """Others lead meanwhile; what lies in its sockets is read by one who leads no more."""
+    target = topic(mode)
+    daemon = start(leat, table, target)
+    insert(table, 1, 3000)
+    wait_for(target, 200)
+    leader = brokers.leader(target.topic)
+    leader.pause()
+    back = time.monotonic() + AWAY
+    insert(table, 3001, 6000)
+    wait.until(lambda: time.monotonic() > back, "the time to pass", AWAY + 1)
+    daemon.must_run()
+    leader.resume()
+    insert(table, 6001, 6500)
+    end(daemon, table, target, 6500)
+
+
+@modes
+def test_too_few_replicas_are_waited_for(mode, brokers, topic, table, leat):
+    target = topic(mode)
+    daemon = start(leat, table, target)
+    insert(table, 1, 500)
+    settle(daemon, table)
+    lost = followers(brokers, target)
+    for node in lost:
+        node.kill()
+    insert(table, 501, 3000)
+    last = table.lsn()
+    wait.until(lambda: len(brokers.partition(target.topic)[1]) == 1, "the replicas to be missed")
+    daemon.must_run()
+    assert not table.caught_up(daemon.slot, last), "confirmed with one replica of two"
+    for node in lost:
+        node.launch()
+    end(daemon, table, target, 3000)
+
+
+@modes
+def test_a_restart_while_replicas_are_missing_doubles_nothing(mode, brokers, topic, table, leat):
+    """The leader may have records that no reader is shown before another replica has them."""
+    target = topic(mode)
+    daemon = start(leat, table, target)
+    insert(table, 1, 500)
+    settle(daemon, table)
+    lost = followers(brokers, target)
+    for node in lost:
+        node.pause()  # the leader takes what comes, until it misses them
+    insert(table, 501, 3000)
+    wait.until(lambda: len(brokers.partition(target.topic)[1]) == 1, "the replicas to be missed")
+    for node in lost:
+        node.kill()
+    daemon.kill()
+    daemon.start()
+    daemon.wait_streaming(table)
+    insert(table, 3001, 3100)
+    assert not table.caught_up(daemon.slot, table.lsn())
+    for node in lost:
+        node.launch()
+    end(daemon, table, target, 3100)
+
+
+@modes
+def test_brokers_that_are_restarted_one_by_one_cost_nothing(mode, brokers, topic, table, leat):
+    target = topic(mode)
+    daemon = start(leat, table, target)
+    for turn, node in enumerate(brokers.nodes):
+        insert(table, 1 + turn * 1000, 1000 + turn * 1000)
+        node.process.send_signal(signal.SIGTERM)
+        node.process.wait(60)
+        node.start()
+        wait.until(lambda: len(brokers.partition(target.topic)[1]) == 3, "all replicas")
+    end(daemon, table, target, 3000)
