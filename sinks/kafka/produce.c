@@ -239,6 +239,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     if (!send_message(sink, topic, record, message, partition))
         return false;
     sink->alone = first;
+    sink->alone_topic = topic;
     sink->urgent = sink->urgent || first || sink->careful;
     topic->proven[partition] = 1;
     if (sink->window.flying == 0)
@@ -326,6 +327,19 @@ static void refuse(leat_sink *sink, const rd_kafka_message_t *message)
               rd_kafka_err2str(message->err));
 }
 
+/* The first message of a partition is there; nothing else flies. */
+static void first_arrived(leat_sink *sink, const rd_kafka_message_t *message)
+{
+    struct topic *topic = sink->alone_topic;
+    sink->alone = false;
+    if (sink->state != SINK_RUNNING ||
+        !topic_arrived(&sink->topics, topic, message->partition, message->offset))
+        return;
+    if (sink->waiting && sink->waiting != topic)
+        topic_give_up(&sink->topics, sink->waiting); /* there is one look at a time */
+    sink->waiting = topic;
+}
+
 void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     leat_sink *sink = opaque;
@@ -347,6 +361,8 @@ void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
         if (ours) {
             window_acknowledge(&sink->window, number, message->len + message->key_len);
             sink->acknowledged++;
+            if (sink->alone)
+                first_arrived(sink, message);
         }
         return;
     }

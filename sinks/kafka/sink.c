@@ -336,11 +336,10 @@ static void look_at_stall(leat_sink *sink)
     struct topic *topic = topics_find(&sink->topics, record->route);
     leat_error error;
     client_error_init(&error);
-    int32_t partitions = 0;
-    bool missing = false;
+    struct topic_facts facts;
     leat_status status = LEAT_OK;
     if (topic)
-        status = topic_look(&sink->topics, topic->name, STEP_MS, &partitions, &missing, &error);
+        status = topic_look(&sink->topics, topic->name, STEP_MS, &facts, &error);
     if (status == LEAT_ERETRY) {
         sink_fail(sink, LEAT_ERETRY, "%s", error.text);
         return;

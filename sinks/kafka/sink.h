@@ -85,12 +85,13 @@ struct leat_sink {
      * is known and everything before it is durable. */
     bool careful;
     leat_identity careful_until;
-    bool alone;             /* the first message of a partition is on its way: see may_fly */
-    leat_identity produced; /* the newest that was sent */
-    int64_t now_ns;         /* as of the latest sink_produce */
-    int64_t wall_ms;        /* what the messages that are produced now say of the time */
-    int64_t progress_ns;    /* when something was acknowledged, or the first of a window sent */
-    uint64_t acknowledged;  /* messages, of this instance */
+    bool alone;                /* the first message of a partition is on its way: see may_fly */
+    struct topic *alone_topic; /* and its topic */
+    leat_identity produced;    /* the newest that was sent */
+    int64_t now_ns;            /* as of the latest sink_produce */
+    int64_t wall_ms;           /* what the messages that are produced now say of the time */
+    int64_t progress_ns;       /* when something was acknowledged, or the first of a window sent */
+    uint64_t acknowledged;     /* messages, of this instance */
 };
 
 extern const leat_sink_ops kafka_sink_ops;

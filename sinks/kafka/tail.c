@@ -101,6 +101,7 @@ static leat_status ask_next(struct tail *tail, leat_error *error)
                            "topic %s partition %d: where it ends cannot be asked: %s", topic,
                            (int)partition->number, rd_kafka_err2str(err));
     tail->asked++;
+    low = low < tail->bound ? tail->bound : low;
     partition->low = low;
     partition->high = high;
     partition->after = high;

@@ -43,6 +43,7 @@ struct tail {
     tail_judge *judge;
     void *context;
     int64_t limit, seen, ours; /* limit: records a partition */
+    int64_t bound;             /* what stands before this offset is not looked at */
     int64_t settle_ns, quiet_since_ns;
     bool settling, cut; /* cut: the limit ended the look somewhere */
 };

@@ -56,6 +56,7 @@ void topics_clear(struct topics *topics)
             if (topic->handle)
                 rd_kafka_topic_destroy(topic->handle);
             free(topic->proven);
+            free(topic->ends);
             free(topic);
         }
     }
@@ -68,10 +69,22 @@ void topics_clear(struct topics *topics)
 
 /* ---- to READY -------------------------------------------------------------------------------- */
 
-leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
-                       int32_t *partitions, bool *missing, leat_error *error)
+static int32_t weakest(const rd_kafka_metadata_topic_t *topic)
 {
-    *missing = false;
+    int32_t in_sync = 0;
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *partition = &topic->partitions[i];
+        if (partition->isr_cnt < partition->replica_cnt &&
+            (in_sync == 0 || partition->isr_cnt < in_sync))
+            in_sync = partition->isr_cnt;
+    }
+    return in_sync;
+}
+
+leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
+                       struct topic_facts *facts, leat_error *error)
+{
+    *facts = (struct topic_facts){0};
     leat_status status = tail_reader(&topics->tail, topics->options, error);
     if (status != LEAT_OK)
         return status;
@@ -88,13 +101,13 @@ leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
                            rd_kafka_err2str(err));
     const rd_kafka_metadata_topic_t *found = metadata->topic_cnt == 1 ? metadata->topics : NULL;
     err = found ? found->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    *partitions = found ? found->partition_cnt : 0;
+    facts->partitions = found ? found->partition_cnt : 0;
     status = LEAT_OK;
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        *missing = true;
+        facts->missing = true;
         status = client_fail(error, LEAT_ERETRY,
                              "topic %s does not exist; create it or set create_topics: true", name);
-    } else if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || (!err && *partitions <= 0)) {
+    } else if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || (!err && facts->partitions <= 0)) {
         status = client_fail(error, LEAT_AGAIN, "topic %s has no leader", name);
     } else if (err) {
         status = client_fail(error, LEAT_ERETRY, "topic %s: %s", name, rd_kafka_err2str(err));
@@ -103,6 +116,8 @@ leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
         if (found->partitions[i].leader < 0)
             status = client_fail(error, LEAT_AGAIN, "topic %s partition %d has no leader", name,
                                  (int)found->partitions[i].id);
+    if (status == LEAT_OK)
+        facts->in_sync = weakest(found);
     rd_kafka_metadata_destroy(metadata);
     return status;
 }
@@ -230,19 +245,47 @@ static leat_status begin_reading(struct topics *topics, struct topic *topic, lea
     return status == LEAT_OK ? LEAT_AGAIN : status;
 }
 
+/* It is there.  Where replicas are missing, are there enough of them? */
+static leat_status found(struct topics *topics, struct topic *topic,
+                         const struct topic_facts *facts, leat_error *error)
+{
+    topic->partitions = facts->partitions;
+    topic->in_sync = facts->in_sync;
+    if (!topics->read_tails || facts->in_sync == 0)
+        return begin_reading(topics, topic, error);
+    topic_ask_insync(topics, topic->name);
+    topic->state = TOPIC_ASKING;
+    return LEAT_AGAIN;
+}
+
+static leat_status judge_insync(struct topics *topics, struct topic *topic, int32_t wait_ms,
+                                leat_error *error)
+{
+    int32_t least;
+    if (!topic_insync_answered(topics, wait_ms, &least))
+        return LEAT_AGAIN;
+    if (topic->in_sync < least)
+        return client_fail(error, LEAT_ERETRY,
+                           "topic %s: a partition has %d replicas in sync and takes nothing with "
+                           "fewer than %d (min.insync.replicas)",
+                           topic->name, (int)topic->in_sync, (int)least);
+    /* Those that are back may still be catching up with what is shown to nobody before. */
+    topics->unclean = true;
+    return begin_reading(topics, topic, error);
+}
+
 static leat_status look(struct topics *topics, struct topic *topic, int32_t wait_ms,
                         leat_error *error)
 {
     const struct kafka_options *options = topics->options;
-    bool missing;
-    leat_status status =
-        topic_look(topics, topic->name, wait_ms, &topic->partitions, &missing, error);
+    struct topic_facts facts;
+    leat_status status = topic_look(topics, topic->name, wait_ms, &facts, error);
     int64_t waited_ns = topics->host->now_ns(topics->host) - topic->since_ns;
     if (status == LEAT_OK)
-        return begin_reading(topics, topic, error);
+        return found(topics, topic, &facts, error);
     if (status == LEAT_AGAIN && waited_ns > options->connect_timeout_ms * 1000000)
         return error->status = LEAT_ERETRY;
-    if (!missing || !options->create_topics)
+    if (!facts.missing || !options->create_topics)
         return status;
     status = topic_create(topics, topic->name, (int32_t)options->partitions,
                           options->topic_config.items, options->topic_config.count, error);
@@ -254,7 +297,7 @@ static leat_status look(struct topics *topics, struct topic *topic, int32_t wait
 static leat_status await_created(struct topics *topics, struct topic *topic, int32_t wait_ms,
                                  leat_error *error)
 {
-    bool missing;
+    struct topic_facts facts;
     if (topics->admin) {
         leat_status status = topic_created(topics, wait_ms, error);
         if (status != LEAT_OK)
@@ -262,14 +305,15 @@ static leat_status await_created(struct topics *topics, struct topic *topic, int
         rd_kafka_queue_destroy(topics->admin);
         topics->admin = NULL;
     }
-    leat_status status =
-        topic_look(topics, topic->name, wait_ms, &topic->partitions, &missing, error);
+    leat_status status = topic_look(topics, topic->name, wait_ms, &facts, error);
     int64_t waited_ns = topics->host->now_ns(topics->host) - topic->since_ns;
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
+        topic->partitions = facts.partitions;
         return begin_reading(topics, topic, error);
+    }
     if (waited_ns > topics->options->connect_timeout_ms * 1000000)
         return LEAT_ERETRY;
-    return missing ? LEAT_AGAIN : status;
+    return facts.missing ? LEAT_AGAIN : status;
 }
 
 static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t wait_ms,
@@ -297,8 +341,56 @@ static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t
                           "scan.records",
                           fields, 1);
     }
+    free(topic->ends);
+    topic->ends = calloc((size_t)topic->partitions, sizeof *topic->ends);
+    for (int32_t i = 0; topic->ends && i < topic->partitions; i++)
+        topic->ends[i] = topics->tail.partitions[i].after;
     tail_close(&topics->tail);
     return become_ready(topics, topic, error);
+}
+
+/* Before it was acknowledged, its leader may have had records of ours that no reader was shown,
+ * because a replica stood still or was missing.  An acknowledgement means that all before it can be
+ * seen.  (It may also have been a stranger who wrote in between.) */
+bool topic_arrived(const struct topics *topics, struct topic *topic, int32_t partition,
+                   int64_t offset)
+{
+    if (!topics->read_tails || !topic->ends || topic->state != TOPIC_READY ||
+        offset <= topic->ends[partition])
+        return false;
+    topic->again = partition;
+    topic->state = TOPIC_AGAIN;
+    return true;
+}
+
+static leat_status look_again(struct topics *topics, struct topic *topic, int32_t wait_ms,
+                              leat_error *error)
+{
+    struct judging judging = {topics->options, topics->name_space, topic};
+    leat_status status;
+    if (!topics->tail.topic) {
+        status = tail_open(&topics->tail, topic->name, topic->again, 1, judge, NULL,
+                           topics->options->scan_records, 0, error);
+        topics->tail.bound = topic->ends[topic->again];
+        return status == LEAT_OK ? LEAT_AGAIN : status;
+    }
+    topics->tail.context = &judging;
+    status = tail_step(&topics->tail, wait_ms, topics->host->now_ns(topics->host), error);
+    if (status != LEAT_OK)
+        return status;
+    int64_t ours = topics->tail.ours;
+    tail_close(&topics->tail);
+    topic->state = TOPIC_READY;
+    if (ours > 1) { /* the one that flew is among them */
+        leat_field fields[] = {LEAT_F_STR("topic", topic->name),
+                               LEAT_F_INT("partition", topic->again),
+                               LEAT_F_INT("records", ours - 1)};
+        topics->host->log(topics->host, LEAT_LOG_WARN,
+                          "records of an earlier run came to light: those that follow are not sent "
+                          "again, the first one may be there twice",
+                          fields, 3);
+    }
+    return LEAT_OK;
 }
 
 leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wait_ms,
@@ -313,8 +405,12 @@ leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wa
         return look(topics, topic, wait_ms, error);
     case TOPIC_CREATING:
         return await_created(topics, topic, wait_ms, error);
+    case TOPIC_ASKING:
+        return judge_insync(topics, topic, wait_ms, error);
     case TOPIC_READING:
         return read_tail(topics, topic, wait_ms, error);
+    case TOPIC_AGAIN:
+        return look_again(topics, topic, wait_ms, error);
     default:
         return LEAT_OK;
     }
@@ -325,6 +421,9 @@ void topic_give_up(struct topics *topics, struct topic *topic)
     tail_close(&topics->tail);
     held_clear(&topic->held);
     topic->moved = false;
+    if (topic->handle)
+        rd_kafka_topic_destroy(topic->handle);
+    topic->handle = NULL;
     topic->state = TOPIC_NEW;
 }
 

@@ -87,7 +87,7 @@ static leat_status open_position(leat_sink *sink, int32_t wait_ms, leat_error *e
     static const leat_pair compacted[] = {{"cleanup.policy", "compact"}};
     struct transaction *transaction = &sink->transaction;
     const char *name = sink->options->position_topic;
-    bool missing = false;
+    struct topic_facts facts;
     leat_status status;
     if (transaction->creating && sink->topics.admin) {
         status = topic_created(&sink->topics, wait_ms, error);
@@ -96,15 +96,16 @@ static leat_status open_position(leat_sink *sink, int32_t wait_ms, leat_error *e
         rd_kafka_queue_destroy(sink->topics.admin);
         sink->topics.admin = NULL;
     }
-    status = topic_look(&sink->topics, name, wait_ms, &transaction->partitions, &missing, error);
-    if (missing && sink->options->create_topics) {
+    status = topic_look(&sink->topics, name, wait_ms, &facts, error);
+    transaction->partitions = facts.partitions;
+    if (facts.missing && sink->options->create_topics) {
         if (transaction->creating)
             return LEAT_AGAIN;
         transaction->creating = true;
         status = topic_create(&sink->topics, name, 1, compacted, 1, error);
         return status == LEAT_OK ? LEAT_AGAIN : status;
     }
-    if (missing)
+    if (facts.missing)
         return client_fail(error, LEAT_ERETRY,
                            "position_topic %s does not exist; create it with "
                            "cleanup.policy=compact or set create_topics: true",

@@ -287,8 +287,9 @@ static bool keep_alive(leat_sink *sink)
 static leat_status round_trip(leat_sink *sink, leat_error *error)
 {
     if (sink_stood_still(sink))
-        return lost(sink, error, "this process stood still for longer than others wait: what the "
-                                 "stream holds is looked at anew");
+        return lost(sink, error,
+                    "this process stood still for longer than others wait: what the "
+                    "stream holds is looked at anew");
     send_more(sink, true);
     if (!client_flush(&sink->client) || !client_read(&sink->client))
         return lost(sink, error, sink->client.lost_text);

@@ -2,6 +2,7 @@
 """A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing.
 LEAT_BROKER_AWAY is how many seconds a frozen leader stands still (default 6, which is longer than its session; 30 or more for
 the full figure)."""
+import json
 import os
 import random
 import signal
@@ -153,6 +154,35 @@ def test_a_restart_while_replicas_are_missing_doubles_nothing(mode, brokers, top
     for node in lost:
         node.launch()
     end(daemon, table, target, 3100)
+
+
+def test_a_restart_while_a_replica_stands_still_doubles_one_record_at_most(brokers, topic, table, leat):
+    """It counts as in sync for a while, and nobody can know what the leader has behind what it may show: one record for each
+    partition is sent to find out."""
+    target = topic("idempotent", stall_check="1s")
+    daemon = start(leat, table, target)
+    insert(table, 1, 500)
+    settle(daemon, table)
+    still = followers(brokers, target)
+    for node in still:
+        node.pause()
+    insert(table, 501, 3000)
+    last = table.lsn()
+    wait.until(lambda: table.scalar("SELECT sent_lsn >= %s::pg_lsn FROM pg_stat_replication", (last,)), "all to be sent")
+    daemon.wait_log("brokers do not acknowledge")
+    daemon.kill()
+    said = len(daemon.stderr())
+    daemon.start()
+    daemon.wait_log("brokers do not acknowledge|replicas in sync", since=said)
+    for node in still:
+        node.resume()
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    found = [int(json.loads(message.data)["after"]["id"]) for message in brokers.messages(target.topic)
+             if json.loads(message.data)["op"] == "insert"]
+    twice = {number for number in found if found.count(number) > 1}
+    assert sorted(set(found)) == list(range(1, 3001)) and len(found) - 3000 == len(twice) <= 1, (len(found), sorted(twice)[:9])
+    assert not twice or "came to light" in daemon.stderr()
 
 
 @modes
