@@ -14,10 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How far back an earlier run's letters are looked through, and after how many records that are not
+ * among them no more: they come again in their order, so the rest is newer. */
+enum { LOOK_BACK = 64 << 20, LOOK_STEP = 1 << 20, LOOK_MISSES = 100 };
+
 struct dead_letter {
     int fd;
     char path[4096];
     char sink[64];
+    bool looked;     /* what follows is known; not before the first letter, because until then a
+                      * worker that this one replaces may still write */
+    off_t before;    /* letters of earlier runs end here */
+    uint32_t misses; /* records that are not among those */
 };
 
 static leat_status fail(leat_error *error, leat_status status, const char *what, const char *path)
@@ -27,6 +35,26 @@ static leat_status fail(leat_error *error, leat_status status, const char *what,
     (void)snprintf(error->text, sizeof error->text, "dead letters: cannot %s %.300s: %s", what,
                    path, strerror(errno));
     return status;
+}
+
+/* A letter that a crash has torn was never acknowledged, so its record comes again. */
+static bool drop_torn(struct dead_letter *letter)
+{
+    char chunk[4096];
+    off_t end = lseek(letter->fd, 0, SEEK_END), whole = 0;
+
+    for (off_t at = end; at > 0 && whole == 0;) {
+        size_t size = at < (off_t)sizeof chunk ? (size_t)at : sizeof chunk;
+        const char *newline;
+        at -= (off_t)size;
+        if (pread(letter->fd, chunk, size, at) != (ssize_t)size)
+            return false;
+        newline = memrchr(chunk, '\n', size);
+        if (newline)
+            whole = at + (newline - chunk) + 1;
+    }
+    letter->before = whole;
+    return end >= 0 && (whole == end || ftruncate(letter->fd, whole) == 0);
 }
 
 struct dead_letter *dead_letter_open(const char *directory, const char *pipeline, const char *sink,
@@ -44,7 +72,7 @@ struct dead_letter *dead_letter_open(const char *directory, const char *pipeline
         (void)fail(error, LEAT_ECONFIG, "make", directory);
         goto out;
     }
-    letter->fd = open(letter->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    letter->fd = open(letter->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
     folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (letter->fd < 0 || folder < 0 || fsync(folder) != 0) {
         (void)fail(error, LEAT_ECONFIG, "open", letter->path);
@@ -155,6 +183,32 @@ static leat_status append(struct dead_letter *letter, const char *line, size_t s
     return LEAT_OK;
 }
 
+/* Is this, from its sink on to its end, a letter of an earlier run?  Then its record came again
+ * because nothing was confirmed since.  The reason in front may be worded otherwise this time. */
+static bool is_known(struct dead_letter *letter, const char *line, size_t size)
+{
+    const char *from = memmem(line, size, ",\"sink\":", 8);
+    size_t wanted = from ? size - (size_t)(from - line) : 0;
+    off_t at = letter->before > LOOK_BACK ? letter->before - LOOK_BACK : 0;
+    bool known = false;
+    char *room;
+
+    if (wanted == 0 || !letter->looked || letter->misses >= LOOK_MISSES ||
+        letter->before - at < (off_t)wanted)
+        return false;
+    room = malloc(wanted + LOOK_STEP);
+    for (; room && !known && letter->before - at >= (off_t)wanted; at += LOOK_STEP) {
+        off_t left = letter->before - at;
+        size_t get = left < (off_t)(wanted + LOOK_STEP) ? (size_t)left : wanted + LOOK_STEP;
+        if (pread(letter->fd, room, get, at) != (ssize_t)get)
+            break;
+        known = memmem(room, get, from, wanted) != NULL;
+    }
+    free(room);
+    letter->misses += !known;
+    return known;
+}
+
 leat_status dead_letter_write(struct dead_letter *letter, const leat_change *change,
                               leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason,
                               leat_error *error)
@@ -166,11 +220,12 @@ leat_status dead_letter_write(struct dead_letter *letter, const leat_change *cha
 
     if (!out)
         return fail(error, LEAT_ERETRY, "build a line for", letter->path);
+    letter->looked = letter->looked || drop_torn(letter);
     put_line(out, letter, change, route, value, is_json, reason);
     if (fclose(out) != 0)
         status = fail(error, LEAT_ERETRY, "build a line for", letter->path);
     else
-        status = append(letter, line, size, error);
+        status = append(letter, line, is_known(letter, line, size) ? 0 : size, error);
     free(line);
     return status;
 }

@@ -4,7 +4,7 @@
  *
  * One line a record: why, which sink, the identity, the route, the record as it was encoded (as JSON
  * where it is JSON, else in base64).  A line is durable (fdatasync) before the record counts as
- * delivered.
+ * delivered.  A record that comes again because nothing was confirmed since is not kept twice.
  */
 #ifndef LEAT_DEAD_LETTER_H
 #define LEAT_DEAD_LETTER_H
