@@ -1,131 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * source_loop.c -- see source_loop.h.  What the plugin calls is in the second half.
+ * source_loop.c -- see source_loop.h.  What the plugin calls is in source_host.c.
  */
-#include "source_loop.h"
+#include "source_loop_internal.h"
 
 #include "stage.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* At full speed a sink that answers within 20 ms needs no more than this. */
 #define AHEAD_LEAST ((size_t)16 << 20)
 #define TRIM_AFTER_NS ((int64_t)5000000000)
 
-static struct source_loop *loop_of(const leat_host *host)
-{
-    return (struct source_loop *)(void *)(uintptr_t)host;
-}
-
-static void count(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
-                          memory_order_relaxed);
-}
-
-/* ---- what others may see: once a step and once a batch ---------------------------------------- */
-
-static void show(struct source_loop *loop)
-{
-    struct source_counters *counters = &loop->counters;
-    uint64_t seen =
-        loop->window.idle.value > loop->last_safe ? loop->window.idle.value : loop->last_safe;
-    int64_t oldest_us = 0;
-
-    if (!window_is_empty(&loop->window))
-        oldest_us = loop->window.slots[loop->window.head & loop->window.mask]->first_commit_us;
-    if (seen > atomic_load_explicit(&counters->received, memory_order_relaxed))
-        atomic_store_explicit(&counters->received, seen, memory_order_relaxed);
-    atomic_store_explicit(&counters->durable, loop->window.durable.value, memory_order_relaxed);
-    atomic_store_explicit(&counters->in_flight, loop->window.tail - loop->window.head,
-                          memory_order_relaxed);
-    atomic_store_explicit(&counters->pool_used, loop->pool.used * loop->pool.slab_size,
-                          memory_order_relaxed);
-    atomic_store_explicit(&counters->oldest_commit_us, oldest_us, memory_order_relaxed);
-}
-
-/* 0 for what is no time of a commit: none, or one before the year 2000. */
-static int64_t commit_us(const leat_transaction *transaction)
-{
-    return transaction && transaction->commit_us > INT64_C(946684800000000) ? transaction->commit_us
-                                                                            : 0;
-}
-
-static int64_t wall_us(void)
-{
-    struct timespec wall;
-
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000;
-}
-
-static void measure(struct source_loop *loop, struct batch *batch)
-{
-    batch->published_ns = clock_now_ns(loop->clock);
-    batch->first_commit_us = commit_us(batch->writer.first->transaction);
-    batch->last_commit_us = commit_us(batch->writer.last->transaction);
-    batch->ends_transaction = (batch->writer.last->flags & LEAT_CHANGE_TX_LAST) != 0;
-    tally_add(&loop->tally, batch->writer.first);
-    if (batch->first_commit_us != 0)
-        histogram_add(&loop->commit_to_received, batch->opened_us - batch->first_commit_us);
-    if (batch->last_commit_us != 0)
-        histogram_add(&loop->commit_to_published, wall_us() - batch->last_commit_us);
-}
-
-/* Half of the samples go, and from now on half as many come. */
-static void thin_out(struct source_loop *loop)
-{
-    for (uint32_t i = 0; i < CONFIRM_SAMPLES / 2; i++)
-        loop->samples[i] = loop->samples[2 * i];
-    loop->sample_count = CONFIRM_SAMPLES / 2;
-    loop->sample_stride *= 2;
-}
-
-static void expect_confirmation(struct source_loop *loop, const struct batch *batch)
-{
-    if (!batch->ends_transaction || batch->last_commit_us == 0)
-        return;
-    if (loop->sample_count == 0)
-        loop->sample_stride = 1;
-    if (++loop->sample_skip < loop->sample_stride)
-        return;
-    loop->sample_skip = 0;
-    if (loop->sample_count == CONFIRM_SAMPLES)
-        thin_out(loop);
-    loop->samples[loop->sample_count++] =
-        (struct confirm_sample){batch->writer.safe_position, batch->last_commit_us};
-}
-
-static void measure_confirmed(struct source_loop *loop, uint64_t recorded)
-{
-    uint32_t done = 0;
-    int64_t now_us;
-
-    if (loop->sample_count == 0 || loop->samples[0].position > recorded)
-        return;
-    now_us = wall_us();
-    for (; done < loop->sample_count && loop->samples[done].position <= recorded; done++)
-        histogram_add(&loop->commit_to_confirmed, now_us - loop->samples[done].commit_us);
-    loop->sample_count -= done;
-    memmove(loop->samples, loop->samples + done, loop->sample_count * sizeof *loop->samples);
-}
-
 /* ---- taking back and settling --------------------------------------------------------------- */
 
-static void batch_left(void *context, struct batch *batch)
+void source__batch_left(void *context, struct batch *batch)
 {
     struct source_loop *loop = context;
 
-    expect_confirmation(loop, batch);
+    source__expect_confirmation(loop, batch);
     loop->free_batches[loop->free_count++] = batch;
 }
 
-static bool collect(struct source_loop *loop)
+bool source__collect(struct source_loop *loop)
 {
     bool any = false;
 
@@ -145,14 +44,14 @@ static bool collect(struct source_loop *loop)
 }
 
 /* No more batches are handed out. */
-static bool is_closed(struct source_loop *loop)
+bool source__is_closed(struct source_loop *loop)
 {
     return atomic_load_explicit(&loop->draining, memory_order_relaxed) ||
            atomic_load_explicit(&loop->held, memory_order_acquire);
 }
 
 /* Have all sinks shown what was demanded of them, if anything was? */
-static bool is_proved(struct source_loop *loop)
+bool source__is_proved(struct source_loop *loop)
 {
     if (atomic_load_explicit(&loop->proof.position, memory_order_relaxed) == 0)
         return true;
@@ -164,14 +63,14 @@ static bool is_proved(struct source_loop *loop)
 }
 
 /* What became durable goes to the journal; false: nothing moved. */
-static bool advance(struct source_loop *loop, bool urgent)
+bool source__advance(struct source_loop *loop, bool urgent)
 {
-    if (!is_proved(loop) ||
-        !window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop))
+    if (!source__is_proved(loop) ||
+        !window_advance(&loop->window, clock_now_ns(loop->clock), source__batch_left, loop))
         return false;
     journal_offer(loop->journal, loop->window.durable,
                   loop->window.has_identity ? &loop->window.durable_last : NULL,
-                  urgent || is_closed(loop));
+                  urgent || source__is_closed(loop));
     return true;
 }
 
@@ -187,7 +86,7 @@ static void tell(struct source_loop *loop)
     loop->told.durable_position = recorded;
     loop->told.returned_serial = loop->window.head - 1;
     loop->ops->progress(loop->source, &loop->told);
-    measure_confirmed(loop, recorded);
+    source__measure_confirmed(loop, recorded);
 }
 
 /* After a burst the pages of the pool go back to the system, once nothing has moved for a while. */
@@ -275,8 +174,8 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     leat_status status;
     int32_t wait_ms;
 
-    (void)collect(loop);
-    (void)advance(loop, false);
+    (void)source__collect(loop);
+    (void)source__advance(loop, false);
     tell(loop);
     settle(loop);
     trim_when_idle(loop);
@@ -284,8 +183,8 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     doorbell_arm(&loop->bell);
     if (work_waits(loop))
         wait_ms = 0;
-    count(&loop->counters.turns, 1);
-    show(loop);
+    source__count(&loop->counters.turns, 1);
+    source__show(loop);
     status = loop->ops->poll(loop->source, wait_ms, error);
     doorbell_disarm(&loop->bell);
     return status;
@@ -339,201 +238,6 @@ void source_loop_hold(struct source_loop *loop, bool held)
     atomic_store_explicit(&loop->held, held, memory_order_release);
 }
 
-/* ---- what the plugin calls ------------------------------------------------------------------ */
-
-/* Has every sink so much to do that reading on would help none? */
-static bool must_rest(struct source_loop *loop)
-{
-    size_t enough = loop->ahead_enough, least = SIZE_MAX;
-
-    for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (loop->ahead[i] < least &&
-            atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
-            least = loop->ahead[i];
-    if (loop->resting)
-        enough -= enough / 4;
-    loop->resting = least >= enough && least != SIZE_MAX;
-    return loop->resting;
-}
-
-static leat_status host_batch_open(const leat_host *host, leat_writer **out)
-{
-    struct source_loop *loop = loop_of(host);
-    struct batch *batch;
-
-    assert(!loop->open);
-    *out = NULL;
-    if (is_closed(loop))
-        return LEAT_AGAIN;
-    if ((loop->free_count == 0 || must_rest(loop)) && collect(loop))
-        (void)advance(loop, false);
-    if (loop->free_count == 0) {
-        count(&loop->counters.starved, 1);
-        return LEAT_AGAIN;
-    }
-    if (must_rest(loop))
-        return LEAT_AGAIN;
-    batch = loop->free_batches[--loop->free_count];
-    memset(batch, 0, sizeof *batch);
-    batch->writer.size = sizeof batch->writer;
-    batch->writer.change_size = sizeof(leat_change);
-    batch->writer.serial = loop->window.tail;
-    batch->writer.safe_position = loop->last_safe;
-    batch->opened_us = wall_us();
-    loop->open = batch;
-    *out = &batch->writer;
-    return LEAT_OK;
-}
-
-static leat_status reject_size(const struct source_loop *loop, size_t size, leat_error *error)
-{
-    size_t slabs = (size_t)pool_slabs_for(&loop->pool, size + SPAN_HEADER) + 1;
-
-    error->status = LEAT_EREJECT;
-    (void)snprintf(error->text, sizeof error->text,
-                   "needs %zu bytes, the source's share of memory is %zu: set memory to at least "
-                   "%zuMiB",
-                   size, pool_bytes(&loop->pool),
-                   slabs * loop->pool.slab_size * loop->memory_factor / (1024 * 1024) + 1);
-    return LEAT_EREJECT;
-}
-
-static leat_status host_batch_reserve(const leat_host *host, leat_writer *writer, size_t size,
-                                      leat_error *error)
-{
-    struct source_loop *loop = loop_of(host);
-    struct batch *batch = batch_of(writer);
-
-    assert(batch == loop->open);
-    if (size > span_room_max(&loop->pool))
-        return reject_size(loop, size, error);
-    if (!span_list_grow(&batch->memory, &loop->pool, &writer->arena, size) &&
-        !(collect(loop) && span_list_grow(&batch->memory, &loop->pool, &writer->arena, size))) {
-        count(&loop->counters.starved, 1);
-        return LEAT_AGAIN;
-    }
-    /* A slab that is there is filled, however small batch.size is: it costs the same. */
-    if (batch->memory.slabs > 1 && batch->memory.slabs * loop->pool.slab_size >= loop->batch_size)
-        writer->full = 1;
-    return LEAT_OK;
-}
-
-/* A batch without a change only moves the safe position: of the newest batch in flight, or at once
- * where there is none. */
-static void publish_empty(struct source_loop *loop, struct batch *batch)
-{
-    span_list_release(&batch->memory, &loop->pool);
-    if (window_is_empty(&loop->window))
-        window_idle(&loop->window, (position_seen){batch->writer.safe_position});
-    else
-        loop->window.slots[(loop->window.tail - 1) & loop->window.mask]->writer.safe_position =
-            batch->writer.safe_position;
-    loop->free_batches[loop->free_count++] = batch;
-}
-
-static void host_batch_publish(const leat_host *host, leat_writer *writer)
-{
-    struct source_loop *loop = loop_of(host);
-    struct batch *batch = batch_of(writer);
-
-    assert(batch == loop->open);
-    assert(writer->arena.cur <= writer->arena.end);
-    assert(writer->safe_position >= loop->last_safe);
-    loop->open = NULL;
-    loop->last_safe = writer->safe_position;
-    if (writer->change_count == 0) {
-        publish_empty(loop, batch);
-        return;
-    }
-    batch->last = writer->last->identity;
-    batch->pending = loop->channel_count;
-    batch->bytes = batch->memory.slabs * loop->pool.slab_size -
-                   (size_t)(writer->arena.end - writer->arena.cur);
-    atomic_store_explicit(&batch->hold_until_ns, 0, memory_order_relaxed);
-    count(&loop->counters.changes, writer->change_count);
-    count(&loop->counters.batches, 1);
-    measure(loop, batch);
-    window_add(&loop->window, batch);
-    loop->published++;
-    show(loop);
-    for (uint32_t i = 0; i < loop->channel_count; i++) {
-        bool pushed = ring_push(&loop->channels[i].forward, batch);
-        loop->ahead[i] += batch->bytes;
-        assert(pushed);
-        (void)pushed;
-        doorbell_ring(&loop->channels[i].worker_bell);
-    }
-    stage_pass("batch_published");
-}
-
-static void host_begin(const leat_host *host, const leat_origin *origin)
-{
-    struct source_loop *loop = loop_of(host);
-
-    journal_origin(loop->journal, origin);
-    count(&loop->counters.begins, 1);
-    atomic_store_explicit(&loop->counters.state, LEAT_STATE_STREAMING, memory_order_relaxed);
-    if (LEAT_HAS(origin, leat_origin, newest))
-        atomic_store_explicit(&loop->newest, origin->newest, memory_order_relaxed);
-    if (!loop->begun) {
-        loop->begun = true;
-        if (origin->position > loop->last_safe)
-            loop->last_safe = origin->position;
-        (void)snprintf(loop->name_space_text, sizeof loop->name_space_text, "%s",
-                       origin->name_space);
-        /* Recorded at once, so that the next start knows that there was a first one. */
-        window_idle(&loop->window, (position_seen){origin->position});
-        if (is_proved(loop)) {
-            (void)window_advance(&loop->window, clock_now_ns(loop->clock), batch_left, loop);
-            journal_offer(loop->journal, loop->window.durable, NULL, true);
-        }
-        atomic_store_explicit(&loop->name_space, loop->name_space_text, memory_order_release);
-        for (uint32_t i = 0; i < loop->channel_count; i++)
-            doorbell_ring(&loop->channels[i].worker_bell);
-    }
-    stage_pass("source_connected");
-}
-
-static int32_t host_sinks_busy(const leat_host *host)
-{
-    struct source_loop *loop = loop_of(host);
-
-    for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (ring_count(&loop->channels[i].forward) == 0)
-            return 0;
-    return loop->channel_count > 0;
-}
-
-static void host_idle_position(const leat_host *host, uint64_t position)
-{
-    window_idle(&loop_of(host)->window, (position_seen){position});
-}
-
-static void host_confirm_soon(const leat_host *host)
-{
-    struct source_loop *loop = loop_of(host);
-
-    (void)collect(loop);
-    if (!advance(loop, true))
-        journal_urge(loop->journal);
-}
-
-static void host_log(const leat_host *host, int32_t level, const char *message,
-                     const leat_field *fields, size_t field_count)
-{
-    loop_of(host)->log(host, level, message, fields, field_count);
-}
-
-static int64_t host_now_ns(const leat_host *host)
-{
-    return clock_now_ns(loop_of(host)->clock);
-}
-
-static void host_wake(const leat_host *host)
-{
-    doorbell_force(&loop_of(host)->bell);
-}
-
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static bool make_batches(struct source_loop *loop)
@@ -581,26 +285,10 @@ bool source_loop_init(struct source_loop *loop, const struct source_loop_setup *
     for (uint32_t i = 0; i < loop->channel_count; i++)
         if (!doorbell_init(&loop->channels[i].worker_bell))
             return false;
-    loop->host = (leat_host){
-        .size = sizeof loop->host,
-        .abi_major = LEAT_ABI_MAJOR,
-        .abi_minor = LEAT_ABI_MINOR,
-        .pipeline = setup->pipeline,
-        .instance = "source",
-        .wake_fd = loop->bell.fd,
-        .max_delay_us = setup->max_delay_us,
-        .log = host_log,
-        .now_ns = host_now_ns,
-        .wake = host_wake,
-        .extension = setup->extension,
-        .begin = host_begin,
-        .batch_open = host_batch_open,
-        .batch_reserve = host_batch_reserve,
-        .batch_publish = host_batch_publish,
-        .sinks_busy = host_sinks_busy,
-        .idle_position = host_idle_position,
-        .confirm_soon = host_confirm_soon,
-    };
+    source__host_init(loop);
+    loop->host.pipeline = setup->pipeline;
+    loop->host.max_delay_us = setup->max_delay_us;
+    loop->host.extension = setup->extension;
     return true;
 }
 
