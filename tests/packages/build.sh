@@ -26,6 +26,7 @@ build_otherwise() {
   (umask 027; export TZ=Pacific/Kiritimati LC_ALL=C.UTF-8
     build_in "$work/other/and-longer/leat" nocheck ${at_another_time[@]+"${at_another_time[@]}"})
 }
+clock_is_behind() { (($(date +%s) < $(cd "$work/one/leat" && dpkg-parsechangelog -S Timestamp))); }
 same_bytes() {
   local deb count=0 differ=0
   for deb in "$work"/one/*.deb; do
