@@ -16,23 +16,28 @@ owner() {
 check_says() { inside runuser -u leat -- leat check -c /etc/leat/leat.yaml; }
 status_says() { inside runuser -u leat -- leat status -c /etc/leat/leat.yaml; }
 
-# One stream of inserts, ids 1 to N in order of commit, while things happen.
-records=3000
+# One stream of inserts, ids from 1 in order of commit, for as long as things happen.
+records=0
 start_load() {
   sql -c 'CREATE TABLE load (id int PRIMARY KEY, note text)' || return 1
-  for ((i = 1; i <= records; i++)); do
+  for ((i = 1; ; i++)); do
     printf "INSERT INTO load VALUES (%d, 'row %d');\n" $i $i
-    ((i % 5)) || printf 'SELECT pg_sleep(0.02);\n'
-  done >"$work/load.sql"
-  sql <"$work/load.sql" >/dev/null 2>"$work/load.log" &
+    if ((i % 5 == 0)); then
+      [[ ! -e $work/load.ends ]] || break
+      printf 'SELECT pg_sleep(0.02);\n'
+    fi
+  done | sql >/dev/null 2>"$work/load.log" &
   load=$!
 }
 load_runs() { kill -0 "$load" 2>/dev/null || { echo "the load has ended already: nothing was tried under it"; return 1; }; }
 end_load() {
+  : >"$work/load.ends"
   wait "$load"
   local status=$?
   load=''
   cat "$work/load.log"
+  records=$(sql -c 'SELECT count(*) FROM load')
+  echo "$records rows"
   return $status
 }
 restart_under_load() { until_ 60 has_ids /var/lib/leat/first 100 && inside systemctl restart leat && active leat && load_runs; }
