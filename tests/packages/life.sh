@@ -84,7 +84,7 @@ purged() {
   script 'dpkg -P $(dpkg-query -W -f "\${Package}\n" "leat*")' >"$work/purge" 2>&1 || { cat "$work/purge"; return 1; }
   cat "$work/purge"
   grep -q 'left as they are.*/var/lib/leat' "$work/purge" && grep -q 'left as it is.*/etc/leat' "$work/purge" &&
-    grep -q 'slot' "$work/purge" || return 1
+    grep -q 'slot' "$work/purge" && grep -q 'left as they are.*enabled.*drop-ins' "$work/purge" || return 1
   script 'ls -lR --time-style=full-iso /var/lib/leat /etc/leat/*.yaml' | diff "$work/before" - &&
     ! inside ls /etc/leat/plugins.d 2>/dev/null && inside id leat && ! inside sh -c 'systemctl list-unit-files | grep ^leat' &&
     ! inside sh -c 'ls -d /usr/lib/*/leat /usr/libexec/leat /usr/bin/leat* /usr/share/man/man?/leat* 2>/dev/null'

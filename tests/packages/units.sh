@@ -44,7 +44,7 @@ YAML
   script 'mkdir -m 0700 /etc/leat/secrets && printf "%s" "$1" >/etc/leat/secrets/pg_password
     chmod 0600 /etc/leat/secrets/pg_password' - "'not a secret'" || return 1
   drop_in leat@a x <<<$'[Service]\nLoadCredential=pg_password:/etc/leat/secrets/pg_password' || return 1
-  script 'systemctl start leat@a leat@b'
+  script 'systemctl enable --now leat@a leat@b'
   streams() { [[ $(sql -c "SELECT count(*) FROM pg_replication_slots WHERE active") == 3 ]]; }
   until_ 30 streams || { inside journalctl -n 30 -o cat -u 'leat@*'; return 1; }
   [[ $(sql -c "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl") == 1 ]] &&
