@@ -38,8 +38,11 @@ until_() { # SECONDS COMMAND...
   done
 }
 
-# The last line of a log, as the reason why something is skipped.
-last_words() { tr -cd '[:print:]\n' <"$1" | grep -v '^ *$' | tail -n 1; }
+# Of a log, why something is skipped: its first complaint, else its last line.
+reason_in() {
+  tr -cd '[:print:]\n' <"$1" | grep -v '^ *$' >"$1.plain"
+  grep -m 1 -E '^ *([EW]|Err)[:0-9]' "$1.plain" || tail -n 1 "$1.plain"
+}
 
 # TREE INCLUDE: a Debian 12 with these packages, from the mirrors that this machine uses itself.  It is kept.
 make_tree() {
