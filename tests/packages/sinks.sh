@@ -57,12 +57,6 @@ YAML
   return $result
 }
 
-isolated() { # a sink in a process of its own, begun inside the sandbox
-  begin isolated "$socket_dsn" '{ plugin: file, directory: /var/lib/leat/isolated/out, isolate: true }' && delivered isolated || return 1
-  inside systemctl status --no-pager leat@isolated
-  [[ $(inside pgrep -c -P "$(main_pid leat@isolated)") == 1 ]] && all_ids script 'cat /var/lib/leat/isolated/out/*'
-}
-
 certificates() { # an authority, and a certificate of 127.0.0.1 and localhost
   [[ -d $work/tls ]] && return 0
   mkdir "$work/tls" && (

@@ -26,26 +26,28 @@ notified() { # READY and STATUS come from the daemon, and a reload that fails sa
   until_ 20 running '^1 pipeline' && active leat
 }
 
-# Instance a: TCP with TLS, and its password out of a credential.  Instance b: the socket.
+# Instance a: TCP with TLS, and its password out of a credential.  Instance b: the socket.  Instance c: its sink in a
+# process of its own.
 two_instances() {
   sql -c "ALTER ROLE leat PASSWORD 'not a secret'" || return 1
-  instance() { # NAME DSN
+  instance() { # NAME DSN OPTIONS
     write "/etc/leat/$1.yaml" <<YAML
 pipelines:
   - name: $1
     source: { plugin: pgoutput, dsn: "$2", slot: leat_$1, publication: leat }
-    sinks: [{ plugin: file, directory: /var/lib/leat/$1/out }]
+    sinks: [{ plugin: file, directory: /var/lib/leat/$1/out${3:-} }]
 YAML
   }
   # shellcheck disable=SC2016 # leat expands it
   instance a 'host=127.0.0.1 sslmode=require dbname=postgres user=leat password=${credential:pg_password}'
   instance b 'host=/run/postgresql dbname=postgres user=leat'
+  instance c 'host=/run/postgresql dbname=postgres user=leat' ', isolate: true'
   # shellcheck disable=SC2016
   script 'mkdir -m 0700 /etc/leat/secrets && printf "%s" "$1" >/etc/leat/secrets/pg_password
     chmod 0600 /etc/leat/secrets/pg_password' - "'not a secret'" || return 1
   drop_in leat@a x <<<$'[Service]\nLoadCredential=pg_password:/etc/leat/secrets/pg_password' || return 1
-  script 'systemctl enable --now leat@a leat@b'
-  streams() { [[ $(sql -c "SELECT count(*) FROM pg_replication_slots WHERE active") == 3 ]]; }
+  script 'systemctl enable --now leat@a leat@b leat@c'
+  streams() { [[ $(sql -c "SELECT count(*) FROM pg_replication_slots WHERE active") == 4 ]]; }
   until_ 30 streams || { inside journalctl -n 30 -o cat -u 'leat@*'; return 1; }
   [[ $(sql -c "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl") == 1 ]] &&
     inside ls /run/leat-a/leat.sock /run/leat-b/leat.sock /run/leat/leat.sock &&
@@ -63,6 +65,17 @@ killed_is_restarted() {
   pid=$(main_pid leat@b)
   die leat@b ABRT
   until_ 60 replaced leat@b "$pid" && load_runs
+}
+isolated_is_begun_again() { # in the unit's sandbox; the unit itself stays
+  local pid helper
+  pid=$(main_pid leat@c)
+  helper_of_c() { helper=$(inside pgrep -P "$pid" -x leat-sink); }
+  until_ 30 helper_of_c && inside grep -E '^(CapEff|NoNewPrivs|Seccomp):' "/proc/$helper/status" | tr -s '\t\n' ' ' |
+    tee /dev/stderr | grep -qE 'CapEff: 0+ NoNewPrivs: 1 Seccomp: 2' || return 1
+  inside kill -SEGV "$helper"
+  another() { [[ $(inside pgrep -P "$pid" -x leat-sink) =~ ^[0-9]+$ && ${BASH_REMATCH[0]} != "$helper" ]]; }
+  until_ 60 another && [[ $(main_pid leat@c) == "$pid" && $(inside systemctl show -P OOMPolicy leat@c) == continue ]] &&
+    inside journalctl -u leat@c -o cat | grep 'was killed by signal 11' && load_runs
 }
 frozen_is_restarted() {
   local pid
