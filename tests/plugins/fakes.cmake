@@ -15,6 +15,7 @@ foreach(case ok slow fail down down_at_rest out_of_order twice late never reject
         isolated_ok isolated_slow isolated_fail isolated_down isolated_down_at_rest isolated_out_of_order isolated_twice
         isolated_reject isolated_dead_letter isolated_refuse isolated_large_record isolated_two_sinks
         isolated_slow_and_fast isolated_restart isolated_small_memory isolated_hold isolated_lost
+        isolated_two_pipelines isolated_never isolated_late isolated_hang isolated_locked
         isolated_crash isolated_exit isolated_scribble isolated_write isolated_block isolated_orphan isolated_shape)
   add_test(NAME pipeline_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_SOURCE_DIR}/fakes/run.py"
     "$<TARGET_FILE:leat>" "${PROJECT_BINARY_DIR}/tests/plugins.d" ${case})

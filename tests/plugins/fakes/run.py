@@ -57,7 +57,16 @@ def run(path, expect=0):
         sys.exit("did not end:\n" + err[-3000:])
     if process.returncode != expect:
         sys.exit(f"exit {process.returncode}, expected {expect}:\n{err[-3000:]}")
+    helpers_ended_well(err)
     return err
+
+
+def helpers_ended_well(err):
+    """What a sanitizer says of a helper is in the log, and its exit status too: but where it is told to end badly."""
+    if CASE not in ("isolated_crash", "isolated_exit", "isolated_write", "isolated_scribble"):
+        for words in ("did not end well", "Sanitizer", "runtime error"):
+            if words in err:
+                sys.exit(f"{words!r} in:\n{err[-6000:]}")
 
 
 def wait_for_line(process, text):
@@ -352,6 +361,7 @@ def finish(process):
         process.kill()
         _, err = process.communicate()
         sys.exit("did not end:\n" + err[-3000:])
+    helpers_ended_well(err)
     return err
 
 
@@ -365,6 +375,41 @@ def case_isolated_twice():
     err = simple("twice", every=3, lent=4)
     has(err, "isolated sink broke the contract of plugins and is killed")
     has(err, "it gave back a batch that it does not have")
+
+
+def case_isolated_late():
+    err = simple("late", every=5)
+    has(err, "it gave back a batch that it does not have")
+
+
+def case_isolated_hang():
+    """It is stopped, as a debugger or a call that never returns would: after isolate_timeout it is another one."""
+    process = start(config([pipeline(src=source(transactions=4000, burst=20), sinks=[sink(
+        delay_us=300, lent=2, isolate_timeout="1s")])]))
+    for _ in range(3):
+        wait_until(lambda: helpers(process), "begun")
+        pid = helpers(process)[0]
+        seen = len(got()) if os.path.exists(os.path.join(DIR, "sink.log")) else 0
+        wait_until(lambda: process.poll() is not None or os.path.exists(os.path.join(DIR, "sink.log")) and len(got()) > seen + 200,
+                   "delivered")
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: not is_there(pid), "killed")
+    err = finish(process)
+    if process.returncode != 0:
+        sys.exit(f"exit {process.returncode}:\n{err[-3000:]}")
+    has(err, "did not answer for 1 s and was killed")
+    check(got(), expected(4000))
+
+
+def case_isolated_locked():
+    """mlock holds for the memory that is shared, too."""
+    path = config([pipeline(src=source(transactions=300), sinks=[sink()])])
+    with open(path) as text:
+        document = json.load(text)
+    with open(path, "w") as out:
+        json.dump({**document, "mlock": True}, out)
+    run(path)
+    check(got(), expected(300))
 
 
 def case_isolated_crash():
