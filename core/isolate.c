@@ -110,6 +110,7 @@ static bool take(leat_sink *sink, bool look)
         any |= take_results(sink); /* whatever was there when it said it */
     }
     isolate_copy_metrics(sink);
+    isolate_tell_level(sink);
     return any;
 }
 

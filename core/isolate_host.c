@@ -94,6 +94,8 @@ static void host_log(const leat_host *host, int32_t level, const char *text,
 {
     struct helper *helper = helper_of(host);
 
+    if (level > atomic_load_explicit(&helper->shared->log_level, memory_order_relaxed))
+        return;
     (void)pthread_mutex_lock(&helper->lock);
     struct isolate_message *message = begin(helper, ISOLATE_LOG, level);
     add(message, text);

@@ -82,6 +82,9 @@ int32_t isolate_declare_metric(const leat_sink *sink, uint32_t kind, const char 
 
 /* isolate_voice.c */
 
+/* Says to the helper which lines are for nobody, so that they are not even sent. */
+void isolate_tell_level(leat_sink *sink);
+
 /* What it wrote by now; at its end all, after which there is no voice. */
 void isolate_take_voice(leat_sink *sink, bool is_end);
 

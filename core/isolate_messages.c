@@ -6,6 +6,7 @@
  * Texts are the helper's: bounded, and without control characters before they go anywhere.
  */
 #include "isolate_internal.h"
+#include "log_level.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -142,13 +143,17 @@ static bool is_name(const char *text)
 
 static void take_log(leat_sink *sink, struct isolate_message *message)
 {
+    int32_t level = message->number >= LEAT_LOG_ERROR && message->number <= LEAT_LOG_DEBUG
+                        ? (int32_t)message->number
+                        : LEAT_LOG_ERROR;
     leat_field fields[FIELDS_MAX];
     size_t count = 0;
     uint32_t at = 0;
     const char *text = isolate_next_text(message, &at);
     char line[512];
 
-    if (!text || !isolate_may_log(sink))
+    if (!text || !log__is_wanted(sink->host->pipeline, sink->host->instance, level) ||
+        !isolate_may_log(sink))
         return;
     (void)snprintf(line, sizeof line, "%s", text);
     clean(line);
@@ -165,7 +170,7 @@ static void take_log(leat_sink *sink, struct isolate_message *message)
                                        .number = strtoll(number + 1, NULL, 10),
                                        .string = string};
     }
-    sink->host->log(sink->host, (int32_t)message->number, line, fields, count);
+    sink->host->log(sink->host, level, line, fields, count);
 }
 
 static void take_metric(leat_sink *sink, struct isolate_message *message)

@@ -7,6 +7,7 @@
  */
 #include "isolate_internal.h"
 #include "isolate_options.h"
+#include "memfd.h"
 #include "plugins.h"
 
 #include <errno.h>
@@ -129,7 +130,7 @@ static int spawn(const leat_sink *sink, int socket, int voice, pid_t *pid)
 
 static int make_shared(leat_sink *sink)
 {
-    int fd = memfd_create("leat-sink-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_make("leat-sink-rings");
     void *map;
 
     if (fd < 0)
@@ -141,6 +142,7 @@ static int make_shared(leat_sink *sink)
     if (map == MAP_FAILED)
         goto fail;
     sink->shared = map;
+    isolate_tell_level(sink);
     return fd;
 fail:
     (void)close(fd);
@@ -153,7 +155,7 @@ static int make_options(const leat_sink *sink, uint64_t *size)
     const struct config_sink *config = sink->worker->config;
     size_t length = 0;
     char *bytes = isolate_options_pack(config->plugin, config->options, &length);
-    int fd = bytes ? memfd_create("leat-sink-options", MFD_CLOEXEC) : -1;
+    int fd = bytes ? memfd_make("leat-sink-options") : -1;
     bool good = fd >= 0 && length > 0 && pwrite(fd, bytes, length, 0) == (ssize_t)length;
 
     if (bytes)

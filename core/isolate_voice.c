@@ -7,6 +7,8 @@
  */
 #include "isolate_internal.h"
 
+#include "log_level.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +19,16 @@
 #define READS_A_TURN 64
 #define READS_AT_END 512 /* more than a pipe holds */
 #define ROOM (sizeof((leat_sink *)0)->spoken - 1)
+
+void isolate_tell_level(leat_sink *sink)
+{
+    int32_t level = LEAT_LOG_DEBUG;
+
+    while (level > LEAT_LOG_ERROR &&
+           !log__is_wanted(sink->host->pipeline, sink->host->instance, level))
+        level--;
+    atomic_store_explicit(&sink->shared->log_level, level, memory_order_relaxed);
+}
 
 bool isolate_may_log(leat_sink *sink)
 {

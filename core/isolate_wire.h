@@ -46,6 +46,7 @@ struct isolate_shared {
     _Alignas(64) _Atomic uint32_t offered; /* written by the daemon */
     _Atomic uint32_t taken;                /* written by the daemon: results that it has */
     _Atomic uint32_t asked;                /* written by the daemon: are you there? */
+    _Atomic int32_t log_level;             /* written by the daemon: what is above is not logged */
     _Alignas(64) _Atomic uint32_t done;    /* written by the helper */
     _Atomic uint32_t told;                 /* written by the helper: messages that it has sent */
     _Atomic uint32_t answered;             /* written by the helper, each turn: what was asked */

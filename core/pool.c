@@ -5,6 +5,8 @@
  */
 #include "pool.h"
 
+#include "memfd.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +65,7 @@ static void *map_shared(struct pool *pool)
 {
     void *map;
 
-    pool->fd = memfd_create("leat-pool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    pool->fd = memfd_make("leat-pool");
     if (pool->fd < 0 || ftruncate(pool->fd, (off_t)pool_bytes(pool)) != 0)
         return MAP_FAILED;
     map = mmap(quiet_place(pool_bytes(pool)), pool_bytes(pool), PROT_READ | PROT_WRITE,

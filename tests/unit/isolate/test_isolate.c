@@ -365,6 +365,19 @@ static void floods_the_log(struct evil *evil)
     evil_behave(evil);
 }
 
+/* Lines that nobody wants do not count: the one behind them is logged. */
+static void says_much_for_nobody(struct evil *evil)
+{
+    evil_started(evil);
+    (void)evil_offer(evil, 0);
+    for (int i = 0; i < 3000; i++)
+        evil_say(evil, ISOLATE_LOG, 0, LEAT_LOG_DEBUG, "detail", 7);
+    if (atomic_load(&evil->shared->log_level) != LEAT_LOG_INFO)
+        _exit(96);
+    evil_say(evil, ISOLATE_LOG, 0, LEAT_LOG_WARN, "what matters", 13);
+    evil_behave(evil);
+}
+
 static void floods_its_voice(struct evil *evil)
 {
     static char text[1 << 20];
@@ -568,6 +581,7 @@ static const struct {
      NULL},
     {"sends_descriptors", sends_descriptors, LEAT_OK, "", NULL},
     {"floods_the_log", floods_the_log, LEAT_OK, "", NULL},
+    {"says_much_for_nobody", says_much_for_nobody, LEAT_OK, "", "what matters\n"},
     {"floods_its_voice", floods_its_voice, LEAT_OK, "", "wrote to its standard error"},
     {"last_words", last_words, LEAT_ERETRY, "killed by signal 6", "text=free(): invalid pointer\n"},
     {"stops_unasked", stops_unasked, LEAT_ERETRY, "did not answer", NULL},
@@ -687,6 +701,8 @@ static void whatever_a_helper_does_is_contained(void **state)
             assert_true(rig_is_done(&rig));
         if (strcmp(cases[i].name, "floods_the_log") == 0)
             assert_in_range(rig.lines, 1000, 2500);
+        if (strcmp(cases[i].name, "says_much_for_nobody") == 0)
+            assert_int_equal(rig.lines, 1);
         if (strcmp(cases[i].name, "odd_figures") == 0) {
             struct plugin_metric_copy shown[PLUGIN_METRICS_MAX];
             uint32_t count = plugin_metrics_read(&rig.worker.metrics, shown);
