@@ -6,7 +6,8 @@
  * Reading.  Each message of the walsender is a send() of its own, and each one that finds us asleep
  * costs it a wake-up.  So where data pours in, the socket is drained and then left alone for the
  * blink of an eye, which makes PostgreSQL faster; where it does not, poll(2) waits and one change
- * is passed on at once.
+ * is passed on at once.  While every sink has work waiting, nobody is served by what is read now:
+ * then the nap grows until a round finds a good part of what a socket holds.
  */
 #include "replication.h"
 #include "fault.h"
@@ -25,9 +26,12 @@
 #define NAP_BYTES (12u * 1024u)    /* a round that found more than this does not nap            */
 #define NAP_UNIX_NS (100 * US)
 #define NAP_TCP_NS (300 * US)
-#define HOT_ROUNDS 8        /* rounds in a row with data: then it pours                  */
-#define QUIET_NS (300 * US) /* a wait longer than this: it does not                      */
-#define OFFER_NS (100 * MS) /* offered again at the latest then, wake-up or not          */
+#define LONG_NAP_BYTES (40u * 1024u) /* the same while every sink has work waiting...        */
+#define LONG_NAP_AIM (20u * 1024u)   /* ...and what a nap is to find then                     */
+#define LONG_NAP_TIMES 4             /* but no nap is so many times longer than the usual one */
+#define HOT_ROUNDS 8                 /* rounds in a row with data: then it pours                  */
+#define QUIET_NS (300 * US)          /* a wait longer than this: it does not                      */
+#define OFFER_NS (100 * MS)          /* offered again at the latest then, wake-up or not          */
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
@@ -55,6 +59,7 @@ void replication_begin(leat_source *source)
         .pinged_ns = now,
         .liveness_ns = liveness_ms * MS,
         .nap_ns = local ? NAP_UNIX_NS : NAP_TCP_NS,
+        .long_nap_ns = local ? NAP_UNIX_NS : NAP_TCP_NS,
     };
     /* Not source->start: a stream that begins anew begins behind what was handed over, and that is
      * not durable yet. */
@@ -339,9 +344,17 @@ static void rest(leat_source *source, int64_t publish_ns, int32_t max_wait_ms)
         stream->hot = 0;
 }
 
-static void nap(const struct replication *stream)
+static void nap(struct replication *stream, size_t bytes, bool busy)
 {
-    const struct timespec time = {.tv_nsec = (long)stream->nap_ns};
+    if (!busy)
+        stream->long_nap_ns = stream->nap_ns;
+    else if (bytes < LONG_NAP_AIM / 2 && stream->long_nap_ns < LONG_NAP_TIMES * stream->nap_ns)
+        stream->long_nap_ns += stream->nap_ns / 4;
+    else if (bytes > LONG_NAP_AIM && stream->long_nap_ns > stream->nap_ns)
+        stream->long_nap_ns -= stream->nap_ns / 4;
+    if (bytes >= (busy ? LONG_NAP_BYTES : NAP_BYTES))
+        return;
+    const struct timespec time = {.tv_nsec = (long)stream->long_nap_ns};
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
@@ -377,8 +390,7 @@ leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *se
     if (stream->feedback.owed && feedback_due(&stream->feedback) <= now)
         return LEAT_OK; /* the next round answers */
     if (!stream->pending && bytes && stream->hot >= HOT_ROUNDS) {
-        if (bytes < NAP_BYTES)
-            nap(stream);
+        nap(stream, bytes, source->host->sinks_busy(source->host));
         return LEAT_OK;
     }
     rest(source, publish_ns, max_wait_ms);

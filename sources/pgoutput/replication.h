@@ -27,7 +27,7 @@ struct replication {
     wal_seen asked;         /* the server asked for this to be confirmed, and it cannot be yet */
     unsigned asked_times;   /* in a row */
     int64_t asked_since_ns; /* the first of them */
-    int64_t liveness_ns, nap_ns;
+    int64_t liveness_ns, nap_ns, long_nap_ns;
     int64_t begun_ns;
     unsigned hot;       /* rounds in a row in which data was there soon */
     bool hung_up;       /* poll(2) said so while nothing may be read    */
