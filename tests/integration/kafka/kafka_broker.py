@@ -7,9 +7,12 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from leat_harness.places import free_port  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 VERSION = "4.3.1"
@@ -62,12 +65,6 @@ def unavailable(version=VERSION):
              f"-DoutputDirectory={jars}", "-DincludeScope=runtime"],
             capture_output=True, timeout=600, check=False)
     return None if fetch.returncode == 0 else "the broker could not be fetched"
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Broker:

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -69,10 +70,21 @@ def remove(path):
     shutil.rmtree(path, ignore_errors=True)
 
 
+_ports = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, given once.  It may be long until it is taken, so it is none of those that the
+    kernel gives to clients, and each of pytest's workers has some of its own."""
+    if not _ports:
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+        first = 8000 + 3000 * worker
+        _ports.extend(random.SystemRandom().sample(range(first, first + 3000), 3000))
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            port = _ports.pop()
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def run(command, **options):
