@@ -237,7 +237,7 @@ static int show(const struct tail_request *request, const struct config *config,
     log_set_level(LEAT_LOG_ERROR);
     if (!doorbell_init(&view->bell) || !open_signals(view)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
-        return EX_OSERR;
+        return EX_CANTCREAT;
     }
     pipeline = pipeline_create(&setup, &error);
     if (pipeline && pipeline_start(pipeline, &error)) {

@@ -444,8 +444,10 @@ int control_run(struct config *config)
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     log_init(config);
-    if (!keep_config(&control, config))
-        return EX_OSERR;
+    if (!keep_config(&control, config)) {
+        (void)fprintf(stderr, "leat: cannot start: no memory\n");
+        return EX_CANTCREAT;
+    }
     if (!state_open(&control.state, config->state_directory, &error)) {
         free_configs(&control);
         return fail_early(&error);
@@ -455,7 +457,7 @@ int control_run(struct config *config)
         !open_signals(&control)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
         free_configs(&control);
-        return EX_OSERR;
+        return EX_CANTCREAT;
     }
     control.pipelines = control.registry.pipelines;
     watchdog_init(&control.watchdog, control.clock);

@@ -258,6 +258,19 @@ static bool is_made(leat_status status, leat_error *error)
     return false;
 }
 
+/* errno says what there was none of. */
+static void say_no_room(size_t share, bool mlock, leat_error *error)
+{
+    bool files = errno == EMFILE || errno == ENFILE;
+
+    error->exit_code = errno == EPERM || errno == EAGAIN ? 77 : 73;
+    (void)snprintf(error->text, sizeof error->text,
+                   "cannot set aside %zu bytes for the source: %s%s", share, strerror(errno),
+                   files   ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+                   : mlock ? "; mlock: true needs a high enough memlock limit"
+                           : "");
+}
+
 static bool create_source(struct pipeline *pipeline, const struct pipeline_setup *setup,
                           size_t share, size_t factor, leat_error *error)
 {
@@ -281,10 +294,7 @@ static bool create_source(struct pipeline *pipeline, const struct pipeline_setup
 
     pipeline->source.bell.fd = -1;
     if (!source_loop_init(&pipeline->source, &source)) {
-        error->exit_code = errno == EPERM || errno == EAGAIN ? 77 : 70;
-        (void)snprintf(error->text, sizeof error->text,
-                       "cannot set aside %zu bytes for the source: %s%s", share, strerror(errno),
-                       setup->mlock ? "; mlock: true needs a high enough memlock limit" : "");
+        say_no_room(share, setup->mlock, error);
         return false;
     }
     pipeline->source.config = config;

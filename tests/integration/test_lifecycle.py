@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -313,3 +314,14 @@ def test_an_unwritable_state_directory_is_told_at_the_start(leat, scratch):
     status = daemon.wait_exit()
     assert status in (73, 74, 77, 78), daemon.stderr_tail()
     assert "state" in daemon.last_line()
+
+
+@pytest.mark.plain  # a sanitizer wants descriptors of its own
+@pytest.mark.parametrize("files, status", [(5, 73), (6, 73), (7, 73), (8, 73), (9, 74)])
+def test_too_few_files_to_start_with_are_named(files, status, leat):
+    daemon = leat("host=/nowhere dbname=x", top={"http": {"listen": "none"}})
+    done = subprocess.run(["prlimit", f"--nofile={files}", str(places.BUILD / "leat"), "run", "-c", str(daemon.config)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == status and "Too many open files" in last, (done.returncode, last)
+    assert status != 73 or "cannot start" in last or "raise the limit of open files" in last
