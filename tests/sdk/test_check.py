@@ -21,8 +21,9 @@ def check(library, options, folder, trials=SINK_TRIALS, may_skip=()):
     """Every trial is made, but for those that may be skipped, and none finds anything."""
     path = folder / "options.yaml"
     path.write_text(yaml(options) if options else "{}\n", encoding="utf-8")
-    done = subprocess.run([str(CHECKER), "--json", "--config", str(path), str(library)], capture_output=True, text=True,
-                          timeout=300, check=False)
+    # The clauses about time allow a fifth of the time-out, and servers wait for a loaded machine, too.
+    done = subprocess.run([str(CHECKER), "--json", "--timeout", "30", "--config", str(path), str(library)], capture_output=True,
+                          text=True, timeout=600, check=False)
     assert done.stdout, done.stderr
     answer = json.loads(done.stdout)
     made = {trial["trial"]: trial for trial in answer["trials"]}

@@ -9,6 +9,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -75,8 +76,35 @@ void give_up(void)
 
 /* ---- in the child ---------------------------------------------------------------------------- */
 
+/* How long the threads that call plugins were ready to run and were not let: a machine that has other
+ * things to do.  A call that sleeps is not ready, and one that computes is running: neither counts. */
+enum { CALLERS = 3 };
+static _Atomic int schedules[CALLERS]; /* descriptors, plus 1 */
+static int64_t starved_before_ns;
+
+static void watch_schedule(int number)
+{
+    atomic_store(&schedules[number], open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC) + 1);
+}
+
+static int64_t starved_ns(void)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        char text[100];
+        long long ran, waited;
+        int fd = atomic_load(&schedules[i]) - 1;
+        ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof text - 1, 0);
+        text[len > 0 ? len : 0] = '\0';
+        if (sscanf(text, "%lld %lld", &ran, &waited) == 2)
+            sum += waited;
+    }
+    return sum;
+}
+
 void call_begin(const char *name, int64_t limit_ms)
 {
+    starved_before_ns = starved_ns();
     (void)snprintf(page->call, sizeof page->call, "%s", name);
     atomic_store(&page->call_limit_ns, limit_ms * 1000000);
     atomic_store(&page->call_since_ns, check_now_ns());
@@ -85,8 +113,11 @@ void call_begin(const char *name, int64_t limit_ms)
 int64_t call_end(void)
 {
     int64_t since_ns = atomic_exchange(&page->call_since_ns, 0);
+    int64_t took_ns = check_now_ns() - since_ns;
+    if (took_ns > 100000000)
+        took_ns -= starved_ns() - starved_before_ns;
     process_compare(page->call);
-    return (check_now_ns() - since_ns) / 1000000;
+    return took_ns > 0 ? took_ns / 1000000 : 0;
 }
 
 static struct {
@@ -105,6 +136,7 @@ static void *relay_main(void *argument)
 {
     int number = (int)(intptr_t)argument;
     relay_number = number + 1;
+    watch_schedule(relay_number);
     (void)pthread_mutex_lock(&relays.lock);
     for (;;) { /* until the child ends */
         if (relays.asked != number) {
@@ -131,6 +163,7 @@ static void *relay_main(void *argument)
 void relay_start(void)
 {
     pthread_t thread;
+    watch_schedule(0);
     for (intptr_t i = 0; i < 2; i++)
         if (pthread_create(&thread, NULL, relay_main, (void *)i) != 0)
             give_up();

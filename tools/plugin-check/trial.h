@@ -21,8 +21,9 @@ struct trial {
 void trial_run(const struct trial *trial, const char *folder);
 
 /* [child] Marks the beginning and end of a call into the plugin.  limit_ms: after that the parent
- * kills the child and reports C_WAITING.  call_end returns how long it took, in milliseconds, and
- * compares the state of the process with what it was. */
+ * kills the child and reports C_WAITING.  call_end returns how long it took, in milliseconds without
+ * the time in which its thread wanted to run and was not let, and compares the state of the process
+ * with what it was. */
 void call_begin(const char *name, int64_t limit_ms);
 int64_t call_end(void);
 
