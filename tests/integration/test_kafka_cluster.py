@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing.
-LEAT_BROKER_AWAY is how many seconds a frozen leader stands still (default 6, which is longer than its session; 30 or more for
-the full figure)."""
+"""A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing, with neither
+kind of producer.  All but one test are longer runs: LEAT_LONG=1.  LEAT_BROKER_AWAY is how many seconds a frozen leader stands
+still (default 6, which is longer than its session; 30 or more for the full figure)."""
 import json
 import os
 import random
@@ -14,7 +14,7 @@ from leat_harness import kafka, records, wait
 from leat_harness.leat import settle, start
 
 AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
-modes = pytest.mark.parametrize("mode", kafka.Target.MODES)
+longer = pytest.mark.skipif(not os.environ.get("LEAT_LONG"), reason="a longer run: LEAT_LONG=1")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def brokers(whole_cluster):
 @pytest.fixture
 def topic(brokers):
     def make(mode, **options):
-        target = kafka.Target(brokers, mode, f"t{random.randrange(1 << 40):x}", partitions=1, create_topics=False, **options)
+        target = kafka.Target(brokers, mode, f"t{random.randrange(1 << 40):x}", partitions=1, create_topics=False, name=mode,
+                              **options)
         brokers.create(target.topic, 1, 3)
         if mode == "transactional" and "leat-positions" not in brokers.topics():
             brokers.create("leat-positions", 1, 3, cleanup_policy="compact")
@@ -72,16 +73,17 @@ def followers(brokers, target):
     return [node for node in brokers.nodes if node is not leader]
 
 
-def end(daemon, db, target, last):
+def end(daemon, db, targets, last):
     settle(daemon, db)
     assert daemon.terminate() == 0
-    assert ids(target) == list(range(1, last + 1))
+    for target in targets:
+        assert ids(target) == list(range(1, last + 1)), target.name
 
 
-@modes
-def test_a_leader_that_is_killed_under_load_costs_nothing(mode, brokers, topic, table, leat):
-    target = topic(mode)
-    daemon = start(leat, table, target)
+def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, topic, table, leat):
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    target = targets[0]
+    daemon = start(leat, table, *targets)
     insert(table, 1, 4000)
     wait_for(target, 200)
     leader = brokers.leader(target.topic)
@@ -92,14 +94,15 @@ def test_a_leader_that_is_killed_under_load_costs_nothing(mode, brokers, topic, 
     wait.until(lambda: len(brokers.partition(target.topic)[1]) == 3, "the old leader to be a replica again")
     brokers.leader(target.topic).kill()
     insert(table, 8001, 9000)
-    end(daemon, table, target, 9000)
+    end(daemon, table, targets, 9000)
 
 
-@modes
-def test_a_leader_that_stands_still_and_comes_back_costs_nothing(mode, brokers, topic, table, leat):
+@longer
+def test_a_leader_that_stands_still_and_comes_back_costs_nothing(brokers, topic, table, leat):
     """Others lead meanwhile; what lies in its sockets is read by one who leads no more."""
-    target = topic(mode)
-    daemon = start(leat, table, target)
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    target = targets[0]
+    daemon = start(leat, table, *targets)
     insert(table, 1, 3000)
     wait_for(target, 200)
     leader = brokers.leader(target.topic)
@@ -110,13 +113,14 @@ def test_a_leader_that_stands_still_and_comes_back_costs_nothing(mode, brokers, 
     daemon.must_run()
     leader.resume()
     insert(table, 6001, 6500)
-    end(daemon, table, target, 6500)
+    end(daemon, table, targets, 6500)
 
 
-@modes
-def test_too_few_replicas_are_waited_for(mode, brokers, topic, table, leat):
-    target = topic(mode)
-    daemon = start(leat, table, target)
+@longer
+def test_too_few_replicas_are_waited_for(brokers, topic, table, leat):
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    target = targets[0]
+    daemon = start(leat, table, *targets)
     insert(table, 1, 500)
     settle(daemon, table)
     lost = followers(brokers, target)
@@ -129,14 +133,15 @@ def test_too_few_replicas_are_waited_for(mode, brokers, topic, table, leat):
     assert not table.caught_up(daemon.slot, last), "confirmed with one replica of two"
     for node in lost:
         node.launch()
-    end(daemon, table, target, 3000)
+    end(daemon, table, targets, 3000)
 
 
-@modes
-def test_a_restart_while_replicas_are_missing_doubles_nothing(mode, brokers, topic, table, leat):
+@longer
+def test_a_restart_while_replicas_are_missing_doubles_nothing(brokers, topic, table, leat):
     """The leader may have records that no reader is shown before another replica has them."""
-    target = topic(mode)
-    daemon = start(leat, table, target)
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    target = targets[0]
+    daemon = start(leat, table, *targets)
     insert(table, 1, 500)
     settle(daemon, table)
     lost = followers(brokers, target)
@@ -153,9 +158,10 @@ def test_a_restart_while_replicas_are_missing_doubles_nothing(mode, brokers, top
     assert not table.caught_up(daemon.slot, table.lsn())
     for node in lost:
         node.launch()
-    end(daemon, table, target, 3100)
+    end(daemon, table, targets, 3100)
 
 
+@longer
 def test_a_restart_while_a_replica_stands_still_doubles_one_record_at_most(brokers, topic, table, leat):
     """It counts as in sync for a while, and nobody can know what the leader has behind what it may show: one record for each
     partition is sent to find out."""
@@ -185,14 +191,15 @@ def test_a_restart_while_a_replica_stands_still_doubles_one_record_at_most(broke
     assert not twice or "came to light" in daemon.stderr()
 
 
-@modes
-def test_brokers_that_are_restarted_one_by_one_cost_nothing(mode, brokers, topic, table, leat):
-    target = topic(mode)
-    daemon = start(leat, table, target)
+@longer
+def test_brokers_that_are_restarted_one_by_one_cost_nothing(brokers, topic, table, leat):
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    target = targets[0]
+    daemon = start(leat, table, *targets)
     for turn, node in enumerate(brokers.nodes):
         insert(table, 1 + turn * 1000, 1000 + turn * 1000)
         node.process.send_signal(signal.SIGTERM)
         node.process.wait(60)
         node.start()
         wait.until(lambda: len(brokers.partition(target.topic)[1]) == 3, "all replicas")
-    end(daemon, table, target, 3000)
+    end(daemon, table, targets, 3000)

@@ -206,6 +206,35 @@ def test_a_compacted_topic_ends_right_when_keys_change(table, leat, topic, share
     assert left == dict(table.execute("SELECT id, v FROM t"))
 
 
+@pytest.mark.parametrize("mode", kafka.Target.MODES)
+def test_what_real_compaction_leaves_is_the_table(mode, table, leat, topic, shared_broker):
+    """The broker's cleaner takes what it may, while keys change and change back; a reader of what is left has the table."""
+    target = topic(mode, partitions=3)
+    shared_broker.create(target.topic, 3, cleanup_policy="compact", segment_ms=100, min_cleanable_dirty_ratio=0.01,
+                         delete_retention_ms=0, max_compaction_lag_ms=100)
+    target.options["routes"] = [{"op": "message", "route": f"{target.topic}.others"}]
+    daemon = start(leat, table, target)
+    insert(table, 1, 300)
+    for turn in range(6):
+        for sql in ("UPDATE t SET id = id + 1000 WHERE id % 3 = 0 AND id < 1000", f"UPDATE t SET v = 'w{turn}' WHERE id % 2 = 0",
+                    "UPDATE t SET id = id - 1000, v = 'back' WHERE id > 1000 AND id % 4 = 0", f"DELETE FROM t WHERE id % 50 = {turn}",
+                    f"INSERT INTO t VALUES ({50 + turn}, 'again') ON CONFLICT DO NOTHING"):
+            table.execute(sql)
+        settle(daemon, table)  # and so the segments are older than 100 ms before the next turn
+
+    def cleaned():
+        """Each look adds to rows that no reader minds, so that the last segment of each partition is closed."""
+        table.execute("INSERT INTO t SELECT -g, 'x' FROM generate_series(1, 30) g ON CONFLICT (id) DO UPDATE SET v = t.v || 'x'")
+        settle(daemon, table)
+        messages = [message for message in shared_broker.messages(target.topic) if not message.key.startswith('{"id":-')]
+        return messages if len(messages) == len({message.key for message in messages}) else None
+    messages = wait.until(cleaned, "the cleaner", pause=0.2)
+    assert daemon.terminate() == 0
+    last = {json.loads(message.key)["id"]: json.loads(message.data or "{}") for message in messages}
+    left = {key: record["after"]["v"] for key, record in last.items() if "after" in record}  # not: a null value, a delete
+    assert left == dict(table.execute("SELECT id, v FROM t WHERE id > 0")) and len(left) > 200
+
+
 # ---- permissions -----------------------------------------------------------------------------------------------------
 
 

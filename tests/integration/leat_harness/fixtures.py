@@ -105,7 +105,7 @@ def shared_broker():
     producer would have one that was deleted made anew.  Whoever stops it starts it again."""
     from . import kafka
     try:
-        made = kafka.Server(extra="auto.create.topics.enable=false\n")
+        made = kafka.Server(extra="auto.create.topics.enable=false\nlog.cleaner.backoff.ms=200\n")
     except kafka.Unavailable as reason:
         pytest.skip(str(reason))
     made.start()

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can happen to a stream and its server while the daemon publishes into it, as an operator sees it: what ends the daemon,
+what it waits for and names, and that nothing is lost or doubled.  The sink alone is tried in tests/integration/nats (C)."""
+import contextlib
+import signal
+import subprocess
+
+import pytest
+
+from leat_harness import nats, places, records, wait
+from leat_harness.leat import settle, start
+
+versions = pytest.mark.parametrize("which", nats.VERSIONS)
+
+
+@pytest.fixture
+def stream(things):
+    def make(which="current", **options):
+        try:
+            made = nats.Target(which, **{"create": {"subjects": ["cdc.>"], "duplicate_window": "100ms"}, **options})
+        except nats.Unavailable as reason:
+            pytest.skip(str(reason))
+        things.append(made)
+        return made
+    return make
+
+
+@pytest.fixture
+def table(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    return db
+
+
+def insert(db, first, last):
+    for at in range(first, last + 1, 500):
+        db.execute(f"INSERT INTO t SELECT g, 'v' FROM generate_series({at}, {min(at + 499, last)}) g")
+
+
+def ids(target):
+    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
+
+
+def ask(target, verb, **body):
+    with contextlib.closing(target.server.client()) as client:
+        return client.api(verb, body or b"")
+
+
+def reconfigure(server, text, how=signal.SIGHUP):
+    """The server's own part of its configuration stays."""
+    conf = server.folder / "conf"
+    conf.write_text("\n".join(conf.read_text().split("\n")[:2]) + "\n" + text + "\n")
+    if how:
+        server.process.send_signal(how)
+
+
+# ---- streams ------------------------------------------------------------------------------------------------------------
+
+
+@versions
+def test_a_stream_that_is_deleted_ends_the_daemon_and_is_not_made_again(which, table, leat, stream):
+    target = stream(which)
+    daemon = start(leat, table, target)
+    insert(table, 1, 100)
+    settle(daemon, table)
+    end = table.lsn()
+    ask(target, "STREAM.DELETE.LEAT")
+    insert(table, 101, 200)
+    assert daemon.wait_exit() == 65, daemon.stderr_tail()
+    assert "stream LEAT was deleted" in daemon.last_line() or "stream LEAT is gone" in daemon.last_line()
+    assert not table.caught_up(daemon.slot, table.lsn()) and table.caught_up(daemon.slot, end)
+    daemon.start()
+    assert daemon.wait_exit() == 65, daemon.stderr_tail()
+    with contextlib.closing(target.server.client()) as client:
+        assert client.stream("LEAT") is None
+
+
+@versions
+def test_a_stream_that_is_purged_gets_nothing_again(which, table, leat, stream):
+    target = stream(which)
+    daemon = start(leat, table, target)
+    insert(table, 1, 1000)
+    settle(daemon, table)
+    ask(target, "STREAM.PURGE.LEAT")
+    insert(table, 1001, 1500)
+    settle(daemon, table)
+    ask(target, "STREAM.PURGE.LEAT")
+    daemon.kill()  # the next start finds nothing of ours there
+    daemon.start()
+    daemon.wait_streaming(table)
+    insert(table, 1501, 1700)
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    found = [int(records.Record(message.data.decode()).after["id"]) for message in target.server.read("LEAT")
+             if b'"op":"insert"' in message.data]
+    assert found == list(range(1501, 1701))
+
+
+@versions
+def test_a_full_stream_is_waited_for(which, table, leat, stream):
+    target = stream(which, create={"subjects": ["cdc.>"], "duplicate_window": "100ms", "max_messages": 700, "discard": "new"},
+                    stall_warning="1s")
+    daemon = start(leat, table, target)
+    insert(table, 1, 2000)
+    end = table.lsn()
+    daemon.wait_log("maximum messages exceeded")
+    daemon.wait_log("oldest record is not acknowledged")
+    target.server.wait_stream("LEAT", 700)
+    daemon.must_run()
+    assert not table.caught_up(daemon.slot, end)
+    daemon.kill()
+    daemon.start()
+    daemon.wait_log("maximum messages exceeded.*\n(.*\n)*.*maximum messages exceeded")
+    config = ask(target, "STREAM.INFO.LEAT")["config"]
+    ask(target, "STREAM.UPDATE.LEAT", **{**config, "max_msgs": -1})
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 2001))
+
+
+# ---- servers ------------------------------------------------------------------------------------------------------------
+
+
+@versions
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGUSR2"])
+def test_a_server_that_goes_in_good_order_loses_nothing(how, which, table, leat, stream):
+    """SIGUSR2 is its lame duck mode: it says so, lets go of its clients one by one, and ends."""
+    target = stream(which)
+    reconfigure(target.server, 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"', None)
+    target.kill()
+    target.start()
+    target.server.wait_ready()
+    daemon = start(leat, table, target)
+    for turn in range(2):
+        insert(table, 1 + turn * 4000, 3000 + turn * 4000)
+        target.server.wait_ready()  # before it listens it listens to no signal, too
+        target.server.process.send_signal(getattr(signal, how))
+        insert(table, 3001 + turn * 4000, 4000 + turn * 4000)
+        target.server.process.wait(60)
+        target.start()
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 8001))
+
+
+@versions
+def test_a_user_who_is_removed_is_let_in_again_when_he_is_back(which, table, leat, stream):
+    target = stream(which)
+    users = 'authorization { users: [ {user: admin, password: secret} %s ] }'
+    mine = ", {user: leat, password: pass}"
+    reconfigure(target.server, users % mine, None)
+    target.kill()
+    target.start()
+    target.server.login = {"user": "admin", "pass": "secret"}
+    target.server.wait_ready()
+    target.options.update(user="leat", password="pass")
+    daemon = start(leat, table, target)
+    insert(table, 1, 500)
+    settle(daemon, table)
+    said = len(daemon.stderr())
+    reconfigure(target.server, users % "")
+    daemon.wait_log("Authorization Violation", since=said)
+    insert(table, 501, 1000)
+    end = table.lsn()
+    assert not table.caught_up(daemon.slot, end)
+    daemon.must_run()
+    reconfigure(target.server, users % mine)
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 1001))
+    assert "pass=" not in daemon.stderr() and '"pass"' not in daemon.stderr()
+
+
+class Authority:
+    """Makes certificates for 127.0.0.1."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=ca",
+                 "-keyout", "ca.key", "-out", "ca.pem")
+        (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+
+    def run(self, *words):
+        subprocess.run(["openssl", *words], cwd=self.folder, capture_output=True, check=True)
+
+    def make(self, name, days):
+        """Days below zero: it has ended."""
+        self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout",
+                 f"{name}.key", "-out", f"{name}.csr")
+        begin, until = ("20200101000000Z", "20200102000000Z") if days < 0 else ("20200101000000Z", "20990101000000Z")
+        (self.folder / "db").write_text("")
+        (self.folder / "ca.conf").write_text(
+            "[ca]\ndefault_ca=c\n[c]\ndatabase=db\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nrand_serial=yes\n[p]\ncommonName=supplied\n")
+        self.run("ca", "-batch", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-startdate", begin, "-enddate", until,
+                 "-extfile", "san", "-in", f"{name}.csr", "-out", f"{name}.pem", "-notext")
+
+
+@versions
+def test_certificates_that_end_and_are_replaced(which, table, leat, stream, scratch):
+    authority = Authority(scratch)
+    for name, days in (("good", 1), ("ended", -1), ("next", 1)):
+        authority.make(name, days)
+    target = stream(which, tls={"ca": str(scratch / "ca.pem")})
+    server = target.server
+    tls = 'tls {{ cert_file: "{0}/{1}.pem", key_file: "{0}/{1}.key" }}'
+    reconfigure(server, tls.format(scratch, "good"), None)
+    target.kill()
+    target.start()
+    daemon = start(leat, table, target)
+    daemon.wait_log("connected .*instance=bus")
+    insert(table, 1, 500)
+    settle(daemon, table)
+    said = len(daemon.stderr())
+    reconfigure(server, tls.format(scratch, "ended"), None)
+    target.kill()
+    target.start()
+    daemon.wait_log("(?i)expired", since=said)
+    insert(table, 501, 1000)
+    end = table.lsn()
+    daemon.must_run()
+    assert not table.caught_up(daemon.slot, end)
+    reconfigure(server, tls.format(scratch, "next"), signal.SIGHUP)
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    reconfigure(server, "", None)
+    target.kill()
+    target.start()
+    assert ids(target) == list(range(1, 1001))
+
+
+@pytest.mark.root
+@versions
+def test_a_server_whose_disk_is_full_gets_the_rest_when_there_is_room(which, table, leat, stream, things):
+    target = stream(which)
+    target.kill()
+    folder = target.server.folder / "store"
+    places.remove(folder)
+    disk = places.SmallDisk(folder, 3 << 20)
+    things.append(disk)
+    target.start()
+    target.server.wait_ready()
+    daemon = start(leat, table, target)
+    insert(table, 1, 100)
+    settle(daemon, table)
+    said = len(daemon.stderr())
+    table.execute("INSERT INTO t SELECT g, repeat(md5(g::text), 60) FROM generate_series(101, 4000) g")  # 8 MB
+    end = table.lsn()
+    daemon.wait_log("(?i)insufficient|no space|is down|will be retried|not available", since=said)
+    daemon.must_run()
+    assert not table.caught_up(daemon.slot, end)
+    places.run(["mount", "-o", "remount,size=200m", folder])
+    target.kill()  # it has turned JetStream off, or what it has in memory is not what the disk has
+    target.start()
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 4001))
+    target.kill()
