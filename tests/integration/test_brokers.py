@@ -143,6 +143,42 @@ def test_a_dead_sink_holds_back_the_confirmation_only(dead, db, leat, bus, log, 
         assert ids(lines) == list(range(1, 3101))
 
 
+@pytest.mark.root
+def test_sinks_that_fail_in_turn_get_each_thing_once(db, leat, bus, log, scratch, things):
+    """Whoever is away, the others have everything soon; leat is killed meanwhile, each time."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    stream, topic = bus(mode="sequence"), log("transactional", partitions=1)
+    disk = places.SmallDisk(scratch / "disk", 20 << 20)
+    things.append(disk)
+    archive = {"name": "archive", "plugin": "file", "directory": str(disk.path / "archive"), "retry_max": "500ms"}
+    daemon = start(leat, db, archive, stream, topic)
+    insert(db, 1, 100)
+    settle(daemon, db)
+    in_archive = lambda last: any(f'"id":{last},' in line for line in records.lines(disk.path / "archive"))  # noqa: E731
+    in_topic = lambda last: any(f'"id":{last},' in (m.data or "") for m in topic.server.messages(topic.topic))  # noqa: E731
+    last = 100
+    for away, back, others in ((disk.fill, disk.drain, [in_topic]), (stream.kill, stream.start, [in_archive, in_topic]),
+                               (stream.pause, stream.resume, [in_archive, in_topic]), (topic.pause, topic.resume, [in_archive])):
+        away()
+        try:
+            for restart in (False, True):
+                if restart:
+                    daemon.kill()
+                    daemon.start()
+                    daemon.wait_streaming(db)
+                insert(db, last + 1, last + 700)
+                last, end = last + 700, db.lsn()
+                for has in others:
+                    wait.until(lambda: has(last), lambda: f"row {last} in the others\n{daemon.stderr_tail()}", pause=0.1)  # noqa: B023
+                assert not db.caught_up(daemon.slot, end), f"confirmed after {away}"
+        finally:
+            back()
+        settle(daemon, db)
+    assert daemon.terminate() == 0
+    for lines in (records.lines(disk.path / "archive"), stream.lines(), topic.lines()):
+        assert ids(lines) == list(range(1, last + 1))
+
+
 # ---- routes, formats, records that are refused ---------------------------------------------------------------------
 
 

@@ -237,6 +237,33 @@ static void a_topic_that_does_not_exist_is_named(void **state)
     rig_fini(&rig);
 }
 
+static void bring_topic_back(struct rig *rig)
+{
+    if (!up_again_ms || rig_now_ms() < up_again_ms)
+        return;
+    rd_kafka_mock_topic_set_error(rig->mock, "t", RD_KAFKA_RESP_ERR_NO_ERROR);
+    up_again_ms = 0;
+}
+
+/* Of a topic that it knows, the producer is told for a while that there is none. */
+static void a_topic_that_is_missing_for_a_moment_loses_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_must_start(rig_begin_unpipelined(&rig, "t"));
+    struct fake_batch *batches[4];
+    for (uint32_t i = 0; i < 4; i++)
+        batches[i] = rig_batch(&rig, "t", 1 + i * 500, 500);
+    rig_must_deliver(&rig, batches, 1);
+    rig.between = bring_topic_back;
+    up_again_ms = rig_now_ms() + 1500;
+    rd_kafka_mock_topic_set_error(rig.mock, "t", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rig_produce_error(&rig, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION); /* it asks anew */
+    rig_must_deliver(&rig, batches + 1, 3);
+    rig_must_hold_exactly(&rig, "t", 1, 2000);
+    rig_fini(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_record_that_the_broker_refuses_alone_is_rejected),
         cmocka_unit_test(a_record_that_is_too_large_stops_the_line_before_it),
         cmocka_unit_test(a_topic_that_does_not_exist_is_named),
+        cmocka_unit_test(a_topic_that_is_missing_for_a_moment_loses_nothing),
     };
     return cmocka_run_group_tests_name("kafka_faults", tests, NULL, NULL);
 }
