@@ -45,14 +45,23 @@ static void take_ack(leat_sink *sink, char kind, uint64_t reply, const struct wi
 {
     struct window *window = &sink->window;
     struct publish_ack ack;
-    uint64_t message = publisher_number(&sink->publisher, reply);
+    if (kind == 'b' && !event->payload.len && !event->headers.len)
+        return; /* the first message of an atomic batch was taken */
+    bool good = stream_parse_ack(event, sink->options->stream, &ack);
+    uint64_t message =
+        publisher_number(&sink->publisher, reply, good && !ack.code ? ack.sequence : 0);
     if (message < window->head_message || message >= window->next_message)
         return; /* of before a rewind */
     struct flight *flight = window_flight(window, message);
-    if (flight->state != FLIGHT_OUT || (kind == 'b' && !event->payload.len && !event->headers.len))
-        return; /* 'b': the first message of an atomic batch was taken */
+    if (flight->state != FLIGHT_OUT)
+        return;
     sink->progress_ms = socket_clock_ms();
-    bool good = stream_parse_ack(event, sink->options->stream, &ack);
+    if ((!good || ack.code || ack.status) && sink->publisher.reply_mask != UINT64_MAX &&
+        window->next_message - window->head_message > sink->publisher.reply_mask + 1) {
+        sink->unclear = true;
+        memcpy(sink->failure.text, ack.text, sizeof sink->failure.text);
+        return;
+    }
     window->answered++;
     if (!good)
         ack.code = -1;
@@ -209,6 +218,8 @@ static leat_status settle(leat_sink *sink, leat_error *error)
     give_back_finished(sink);
     bool settled = window_settled(window);
     int64_t quiet = socket_clock_ms() - sink->progress_ms;
+    if (sink->unclear)
+        return lost(sink, error, sink->failure.text);
     if (sink->denied && (settled || quiet > SILENCE_MS))
         return lost(sink, error, sink->denied_text);
     if (sink->failed && settled)

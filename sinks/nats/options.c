@@ -49,9 +49,9 @@ const leat_option nats_option_table[] = {
     LEAT_OPTION_ENUM("publish", T, publish, "single", publish_choices, 0,
                      "Message by message, or whole transactions in atomic batches (server 2.12, "
                      "stream with allow_atomic)."),
-    LEAT_OPTION_INT("window", T, window, "512", 16, WINDOW_MAX, 0,
-                    "Messages sent and not acknowledged, at most.  More helps only where the "
-                    "server is far away; near by it is slower."),
+    LEAT_OPTION_INT("window", T, window, "0", 0, WINDOW_MAX, 0,
+                    "Messages sent and not acknowledged, at most; 0: 2048 with dedupe: sequence, "
+                    "else 512, where more helps only if the server is far away."),
     LEAT_OPTION_SIZE("window_size", T, window_size, "8MiB", 65536, 1073741824, 0,
                      "The same in bytes."),
     LEAT_OPTION_STRING("confirm_hold", T, confirm_hold, "auto", 0,
@@ -101,6 +101,13 @@ const leat_option nats_option_table[] = {
 
 _Static_assert(sizeof nats_option_table / sizeof nats_option_table[0] == NATS_OPTION_COUNT,
                "NATS_OPTION_COUNT is the length of the table");
+
+uint64_t nats_window(const struct nats_options *options)
+{
+    if (options->window)
+        return (uint64_t)options->window;
+    return options->dedupe == DEDUPE_SEQUENCE ? WINDOW_SEQUENCE : WINDOW_MSG_ID;
+}
 
 leat_status nats_fail(leat_error *error, leat_status status, const char *format, ...)
 {
@@ -197,6 +204,9 @@ leat_status nats_options_check(const struct nats_options *options, int64_t *hold
     if (options->create_stream && !options->create_subjects.count)
         return nats_fail(error, LEAT_ECONFIG,
                          "create_stream: give create.subjects, for example [\"cdc.>\"]");
+    if (options->window && options->window < WINDOW_MIN)
+        return nats_fail(error, LEAT_ECONFIG, "window: %lld is neither 0 nor at least %d",
+                         (long long)options->window, WINDOW_MIN);
     if (options->publish == PUBLISH_ATOMIC && options->pack_records > 1)
         return nats_fail(error, LEAT_ECONFIG,
                          "publish: atomic and pack exclude one another: leave one out");

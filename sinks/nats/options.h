@@ -14,7 +14,11 @@ enum { DISCARD_OLD = 0, DISCARD_NEW };
 
 enum {
     WINDOW_MAX = 16384, /* messages in flight */
-    ATOMIC_MAX = 1000   /* messages of one atomic batch: the server's own limit */
+    WINDOW_MIN = 16,
+    WINDOW_SEQUENCE = 2048,
+    WINDOW_MSG_ID = 512,
+    REPLY_SUBJECTS = 512,
+    ATOMIC_MAX = 1000 /* messages of one atomic batch: the server's own limit */
 };
 
 struct nats_options {
@@ -24,8 +28,8 @@ struct nats_options {
     const char *tls_ca, *tls_cert, *tls_key, *tls_name;
     bool tls_first;
     int64_t dedupe, publish;
-    int64_t window, window_size;
-    const char *confirm_hold; /* "auto" or a duration */
+    int64_t window, window_size; /* window: through nats_window */
+    const char *confirm_hold;    /* "auto" or a duration */
     const char *monitor_url;
     int64_t connect_timeout_ms, ack_timeout_ms, ping_interval_ms, fence_timeout_ms;
     const char *inbox_prefix;
@@ -43,6 +47,9 @@ extern const leat_option nats_option_table[NATS_OPTION_COUNT]; /* the compiler c
  * (*hold_ms; -1: auto).  OK, or ECONFIG with the text.  No I/O. */
 leat_status nats_options_check(const struct nats_options *options, int64_t *hold_ms,
                                leat_error *error);
+
+/* Messages that may be on their way. */
+uint64_t nats_window(const struct nats_options *options);
 
 /* Fills *error and returns `status`.  The text becomes one line of printable bytes: parts of it
  * may come from a server. */

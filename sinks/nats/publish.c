@@ -22,23 +22,32 @@ void publisher_fini(struct publisher *publisher)
 }
 
 /* The subjects that answers come to are used again and again: a new one for each message would cost
- * the server an eighth of its time, because it looks up who listens there and remembers it.  As
- * many as there may be messages in flight, so that none ever means two.  An atomic batch may be
- * answered twice (its first message and its last), so there a number is never used again. */
+ * the server an eighth of its time, because it looks up who listens there and remembers it, in a
+ * cache of 512 subjects.  With dedupe: sequence the answer's sequence says which message is meant,
+ * so there are never more; else as many as there may be messages in flight, so that none ever means
+ * two.  An atomic batch may be answered twice (its first message and its last), so there a number
+ * is never used again. */
 static uint64_t reply_mask(const struct nats_options *options)
 {
     uint64_t mask = 1;
     if (options->publish == PUBLISH_ATOMIC)
         return UINT64_MAX;
-    while (mask < (uint64_t)options->window - 1)
+    while (mask < nats_window(options) - 1 &&
+           (options->dedupe != DEDUPE_SEQUENCE || mask < REPLY_SUBJECTS - 1))
         mask = mask << 1 | 1;
     return mask;
 }
 
-uint64_t publisher_number(const struct publisher *publisher, uint64_t reply)
+uint64_t publisher_number(const struct publisher *publisher, uint64_t reply, uint64_t sequence)
 {
-    uint64_t head = publisher->window->head_message;
-    return head + ((reply - head) & publisher->reply_mask);
+    const struct window *window = publisher->window;
+    uint64_t mask = publisher->reply_mask;
+    uint64_t number = window->next_message - 1 - (publisher->sequence - sequence);
+    if (publisher->options->dedupe == DEDUPE_SEQUENCE && mask != UINT64_MAX && sequence &&
+        number >= window->head_message && number < window->next_message &&
+        ((number ^ reply) & mask) == 0)
+        return number;
+    return window->head_message + ((reply - window->head_message) & mask);
 }
 
 void publisher_reset(struct publisher *publisher)
@@ -54,7 +63,7 @@ void publisher_reset(struct publisher *publisher)
 bool publisher_has_room(struct publisher *publisher)
 {
     const struct window *window = publisher->window;
-    uint64_t messages = (uint64_t)publisher->options->window;
+    uint64_t messages = nats_window(publisher->options);
     uint64_t bytes = (uint64_t)publisher->options->window_size;
     uint64_t out = window->next_message - window->head_message;
     if (!out) {
@@ -67,8 +76,8 @@ bool publisher_has_room(struct publisher *publisher)
         publisher->throttled = window->messages > messages / 2 || window->bytes > bytes / 2;
     else
         publisher->throttled = window->messages >= messages || window->bytes >= bytes;
-    return !publisher->throttled && !publisher->cautious && out <= publisher->reply_mask &&
-           out < WINDOW_MAX;
+    return !publisher->throttled && !publisher->cautious && out < WINDOW_MAX &&
+           (out <= publisher->reply_mask || publisher->options->dedupe == DEDUPE_SEQUENCE);
 }
 
 /* A subject that the server would take for another one, or not take at all: no empty token, no

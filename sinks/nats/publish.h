@@ -52,8 +52,10 @@ void publisher_fini(struct publisher *publisher); /* forgives a zeroed one */
 /* A new connection, or a rewind: forgets what is open. */
 void publisher_reset(struct publisher *publisher);
 
-/* The number of the message that is answered on this reply subject; maybe of none in flight. */
-uint64_t publisher_number(const struct publisher *publisher, uint64_t reply);
+/* The number of the message that is answered on this reply subject with this sequence (0: with
+ * none); maybe of none in flight.  Without a sequence it is a guess while more are on their way than
+ * there are reply subjects. */
+uint64_t publisher_number(const struct publisher *publisher, uint64_t reply, uint64_t sequence);
 
 /* The payload at which an atomic batch is full. */
 static inline uint64_t publisher_atomic_bytes(const struct nats_options *options)

@@ -50,6 +50,9 @@ struct leat_sink {
     int64_t ping_ms;     /* when a ping was sent that was not answered; 0: none */
     int64_t turn_ms;     /* when this sink last ran: see sink_stood_still */
     bool failed;         /* one message was refused: nothing more is sent until all are answered */
+    /* One of several was refused, and it was not told which: the next connection looks at the stream
+     * and begins with one message alone. */
+    bool unclear;
     uint64_t failed_message;
     struct publish_ack failure;
     uint32_t reported; /* batches given back in this poll */

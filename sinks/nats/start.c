@@ -202,12 +202,17 @@ static leat_status pass_queue(leat_sink *sink, leat_error *error)
 
 /* ---- looking and going up -------------------------------------------------------------------- */
 
+/* As far as a gap can be, also of a process before this one with another dedupe. */
+static size_t look_back(const struct nats_options *options)
+{
+    return options->window ? (size_t)options->window : WINDOW_SEQUENCE;
+}
+
 static void begin_look(leat_sink *sink, const leat_sink_start *start)
 {
     compare_with_before(sink);
-    tail_begin(
-        sink->tail, &sink->client, &sink->skip, &sink->info, sink->name_space,
-        (size_t)(sink->options->publish == PUBLISH_ATOMIC ? WINDOW_MAX : sink->options->window));
+    tail_begin(sink->tail, &sink->client, &sink->skip, &sink->info, sink->name_space,
+               sink->options->publish == PUBLISH_ATOMIC ? WINDOW_MAX : look_back(sink->options));
     sink->tail->has_floor = start->known;
     sink->tail->floor = start->durable;
     if (sink->has_acked &&
@@ -239,8 +244,8 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
     sink->publisher.sequence = sink->info.last_sequence;
     sink->publisher.lines = !(LEAT_HAS(start, leat_sink_start, format) && start->format &&
                               strcmp(start->format, "msgpack") == 0);
-    sink->publisher.cautious = false;
-    sink->failed = false;
+    sink->publisher.cautious = sink->unclear;
+    sink->failed = sink->unclear = false;
     sink->denied = false;
     sink->ping_ms = 0;
     sink->progress_ms = socket_clock_ms();

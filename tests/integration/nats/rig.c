@@ -25,7 +25,7 @@ void rig_init(struct rig *rig, const struct bus *bus)
     rig->options = (struct nats_options){
         .url = {rig->url, 1},
         .stream = "S",
-        .window = 512,
+        .window = 0,
         .window_size = 8 << 20,
         .confirm_hold = "auto",
         .connect_timeout_ms = 2000,
@@ -43,7 +43,7 @@ void rig_init(struct rig *rig, const struct bus *bus)
     rig->subject = "S.t";
     rig->per_transaction = 10;
     rig->per_batch = 50;
-    rig->large_change = -1;
+    rig->large_change = rig->other_from = -1;
 }
 
 leat_identity rig_identity(const struct rig *rig, uint64_t change)
@@ -135,13 +135,14 @@ static void offer(struct rig *rig, uint64_t until)
             id, sizeof id, "slot:%llX/%llX:%lld", (unsigned long long)identity.position >> 32,
             (unsigned long long)(identity.position & 0xffffffffu), (long long)identity.seq);
         bool last = identity.seq == rig->per_transaction - 1;
-        fake_batch_add_record(batch,
-                              &(struct fake_record){.identity = identity,
-                                                    .op = LEAT_INSERT,
-                                                    .flags = last ? LEAT_CHANGE_TX_LAST : 0,
-                                                    .route = {rig->subject, strlen(rig->subject)},
-                                                    .value = {value, (size_t)len},
-                                                    .id = {id, (size_t)id_len}});
+        bool other = rig->other_from >= 0 && (int64_t)i >= rig->other_from;
+        const char *subject = other ? rig->other_subject : rig->subject;
+        fake_batch_add_record(batch, &(struct fake_record){.identity = identity,
+                                                           .op = LEAT_INSERT,
+                                                           .flags = last ? LEAT_CHANGE_TX_LAST : 0,
+                                                           .route = {subject, strlen(subject)},
+                                                           .value = {value, (size_t)len},
+                                                           .id = {id, (size_t)id_len}});
     }
     free(value);
     if (rig->ops->submit(rig->sink, fake_batch_lend(batch)) == LEAT_OK) {

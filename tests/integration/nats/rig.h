@@ -25,7 +25,9 @@ struct rig {
     leat_error error;      /* of the last failure */
 
     const char *subject; /* of all records; default "S.t" */
-    size_t value_size;   /* pad values to this; 0: no */
+    int64_t other_from;  /* from this change on they go to other_subject; -1: never */
+    const char *other_subject;
+    size_t value_size; /* pad values to this; 0: no */
     uint32_t per_transaction, per_batch;
     uint64_t offered, durable; /* changes: [0, durable) are durable, [durable, offered) lent */
     bool held;                 /* nothing is confirmed yet: confirm_hold has not passed */

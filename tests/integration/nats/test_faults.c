@@ -264,6 +264,39 @@ static void a_limit_that_came_later_stops_the_line_with_sequence(void **state)
     pass_over(stage, 120);
 }
 
+/* More on their way than there are subjects for answers: which one was refused is found out behind
+ * a new connection. */
+static void a_refusal_in_a_wide_window_stops_the_line_at_its_record(void **state)
+{
+    NEED_SERVER();
+    bus_stream(bus, "S", NULL);
+    rig->options.dedupe = DEDUPE_SEQUENCE;
+    rig->large_change = 900;
+    rig->large_size = 700;
+    rig_create(rig);
+    assert_int_equal(rig_start(rig, 5000), LEAT_OK);
+    update_stream(bus, "\"max_msg_size\":600");
+    pass_over(stage, 900);
+}
+
+static void a_subject_that_no_stream_takes_is_named_in_a_wide_window(void **state)
+{
+    NEED_SERVER();
+    bus_stream(bus, "S", NULL);
+    rig->options.dedupe = DEDUPE_SEQUENCE;
+    rig->other_from = 900;
+    rig->other_subject = "elsewhere.t";
+    rig_create(rig);
+    assert_true(step_until_refused(rig, 3000));
+    assert_int_equal(rig->last_status, LEAT_ERETRY);
+    assert_non_null(strstr(rig->last_text, "does not take subject elsewhere.t"));
+    assert_int_equal(rig->durable, 900);
+    assert_stream(stage, 900);
+    rig->other_subject = "S.other";
+    assert_true(rig_run(rig, 3000, 20000));
+    assert_stream(stage, 3000);
+}
+
 static void a_hole_that_we_died_on_is_filled(void **state)
 {
     NEED_SERVER();
@@ -433,6 +466,8 @@ int main(int argc, char **argv)
         T(a_message_over_the_streams_limit_is_rejected),
         T(a_limit_that_came_later_stops_the_line_at_its_record),
         T(a_limit_that_came_later_stops_the_line_with_sequence),
+        T(a_refusal_in_a_wide_window_stops_the_line_at_its_record),
+        T(a_subject_that_no_stream_takes_is_named_in_a_wide_window),
         T(a_hole_that_we_died_on_is_filled),
         T(a_subject_that_no_stream_takes_is_named),
         T(a_bad_subject_never_reaches_the_server),
