@@ -260,6 +260,8 @@ static void a_topic_that_is_missing_for_a_moment_loses_nothing(void **state)
     rd_kafka_mock_topic_set_error(rig.mock, "t", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     rig_produce_error(&rig, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION); /* it asks anew */
     rig_must_deliver(&rig, batches + 1, 3);
+    up_again_ms = 1; /* the reader, at any rate, has to find it */
+    bring_topic_back(&rig);
     rig_must_hold_exactly(&rig, "t", 1, 2000);
     rig_fini(&rig);
 }
