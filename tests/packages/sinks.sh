@@ -6,8 +6,14 @@
 
 sandbox_rows=500
 
-# NAME DSN SINK: an instance with a table of its own, which then gets its rows.
+# NAME DSN SINK: an instance with a table of its own, which then gets its rows.  The one before it ends: a server has ten slots.
+begun=''
 begin() {
+  if [[ -n $begun ]]; then
+    inside systemctl stop "leat@$begun" &&
+      sql -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'sandbox%' AND NOT active" || return 1
+  fi
+  begun=$1
   sql -c "CREATE TABLE sandbox_$1 (id int PRIMARY KEY, note text); CREATE PUBLICATION sandbox_$1 FOR TABLE sandbox_$1" || return 1
   write "/etc/leat/$1.yaml" <<YAML
 pipelines:
