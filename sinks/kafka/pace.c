@@ -22,6 +22,8 @@ void pace_reset(struct pace *pace)
 {
     pace->messages = pace->bytes = 0;
     pace->first = pace->count = 0;
+    pace->ended_ns = 0;
+    pace->pours = false;
 }
 
 void pace_acknowledge(struct pace *pace, uint64_t low, int64_t now_ns)
@@ -50,13 +52,27 @@ bool pace_room(const struct pace *pace)
     return pace_open(pace) || pace->count < (pace->slow ? 1 : PACE_ROUNDS);
 }
 
-void pace_count(struct pace *pace, size_t size, int64_t place)
+int64_t pace_due_ns(const struct pace *pace)
+{
+    if (!pace_open(pace) || pace->count)
+        return INT64_MAX;
+    return pace->began_ns + (pace->pours ? (int64_t)PACE_GATHER_MS * 1000000 : 0);
+}
+
+bool pace_first(const struct pace *pace)
+{
+    return pace->count <= 1;
+}
+
+void pace_count(struct pace *pace, size_t size, int64_t place, int64_t now_ns)
 {
     assert(place >= 0 && !pace_full(pace, size));
-    if (!pace_open(pace))
+    if (!pace_open(pace)) {
         pace->place = place;
-    else if (pace->place != place)
+        pace->began_ns = now_ns;
+    } else if (pace->place != place) {
         pace->place = PACE_MIXED;
+    }
     pace->messages++;
     pace->bytes += size;
 }
@@ -65,6 +81,9 @@ bool pace_end(struct pace *pace, uint64_t next, int64_t now_ns)
 {
     assert(pace_open(pace) && pace->count < PACE_ROUNDS);
     bool leaves = pace->place != PACE_MIXED && pace->messages >= pace->most_messages;
+    int64_t took_ns = now_ns - pace->ended_ns;
+    pace->pours = (int64_t)pace->messages * 1000000 > took_ns * PACE_POURS_PER_MS;
+    pace->ended_ns = now_ns;
     pace->rounds[(pace->first + pace->count++) % PACE_ROUNDS] = (struct pace_round){next, now_ns};
     pace->messages = pace->bytes = 0;
     return leaves;

@@ -3,10 +3,12 @@
  * pace.h -- how much librdkafka is given at a time.  [worker] Never touches host or library.
  *
  * Messages go out in rounds of at most half a window.  A round ends when it is full, or when the
- * host has no more at present; at most PACE_ROUNDS of them are unacknowledged, and only one where
+ * host has no more at present and no other round is on its way; where records pour in it is given a
+ * little time to fill first.  At most PACE_ROUNDS of them are unacknowledged, and only one where
  * the brokers take long.  Librdkafka sends a partition's next request only when fewer than five of
- * its messages are on their way; while more wait, and for longer than linger.ms, its broker thread
- * polls without a pause (docs/adr/0204-kafka-pace.md).  So what would wait there waits in the host.
+ * its messages are on their way; while more wait, and for longer than linger.ms (or at all, while
+ * it is being flushed), its broker thread polls without a pause (docs/adr/0204-kafka-pace.md).  So
+ * what would wait there waits in the host, and nothing is flushed that could not leave.
  */
 #ifndef KAFKA_PACE_H
 #define KAFKA_PACE_H
@@ -16,6 +18,7 @@
 #include <stdint.h>
 
 enum { PACE_ROUNDS = 2, PACE_LINGER_MS = 10 };
+enum { PACE_POURS_PER_MS = 50, PACE_GATHER_MS = 5 }; /* records; how long a round then may fill */
 
 struct pace_round {
     uint64_t end;     /* the number behind its last message */
@@ -25,6 +28,9 @@ struct pace_round {
 struct pace {
     uint64_t most_messages, most_bytes;    /* of a round */
     uint64_t messages, bytes;              /* of the open one */
+    int64_t began_ns;                      /* when it got its first message */
+    int64_t ended_ns;                      /* when the one before it ended */
+    bool pours;                            /* the last one was filled at more than the rate above */
     int64_t place;                         /* where all of it goes; PACE_MIXED: to several places */
     struct pace_round rounds[PACE_ROUNDS]; /* ended and not acknowledged: a ring */
     uint64_t first, count;                 /* of the ring */
@@ -46,7 +52,12 @@ bool pace_full(const struct pace *pace, size_t size);
 /* There is a round to which a message may be added; asked when the open one is not full. */
 bool pace_room(const struct pace *pace);
 /* A message was added; place: a number for its topic and partition, not negative. */
-void pace_count(struct pace *pace, size_t size, int64_t place);
+void pace_count(struct pace *pace, size_t size, int64_t place, int64_t now_ns);
+/* When the open round should end although it is not full, if the host has no more until then;
+ * INT64_MAX: not before something is acknowledged. */
+int64_t pace_due_ns(const struct pace *pace);
+/* What has ended can leave as soon as it is flushed: no other round is before it. */
+bool pace_first(const struct pace *pace);
 /* There is an open round with something in it. */
 bool pace_open(const struct pace *pace);
 /* Ends the open round; `next` is the number behind its last message.  True: it is one full request,

@@ -182,11 +182,13 @@ void sink_end_round(leat_sink *sink)
         sink->urgent = true;
 }
 
+/* A round that has to be flushed goes before anything is put behind it: what waits in the library
+ * while it is flushed is polled for without a pause. */
 static bool round_room(leat_sink *sink, size_t size)
 {
     if (pace_full(&sink->pace, size))
         sink_end_round(sink);
-    return pace_room(&sink->pace);
+    return !sink->urgent && pace_room(&sink->pace);
 }
 
 /* Two places that share a number would cost a few milliseconds, no more. */
@@ -249,7 +251,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     if (last)
         transaction_follow(sink, record);
     window_take(&sink->window, false, last, size);
-    pace_count(&sink->pace, wire, place_of(topic, partition));
+    pace_count(&sink->pace, wire, place_of(topic, partition), sink->now_ns);
     if (pace_full(&sink->pace, 0))
         sink_end_round(sink);
     return true;

@@ -350,15 +350,24 @@ static void look_at_stall(leat_sink *sink)
     sink->host->log(sink->host, LEAT_LOG_WARN, "brokers do not acknowledge", fields, 3);
 }
 
-/* Nothing more comes at present that could travel with what was produced.  A commit flushes by
- * itself.
- */
-static bool flush_is_due(leat_sink *sink, bool idle)
+/* When what was produced has to be flushed, if the host has no more until then; INT64_MAX: not
+ * now.  A commit flushes by itself. */
+static int64_t flush_due_ns(const leat_sink *sink)
 {
     if (sink->state != SINK_RUNNING || sink->fatal_ns)
-        return false;
-    return sink->urgent || (idle && sink->options->linger_ms == 0 && pace_open(&sink->pace) &&
-                            !window_current(&sink->window) && !transaction_is_used(sink));
+        return INT64_MAX;
+    if (sink->urgent)
+        return pace_first(&sink->pace) ? 0 : INT64_MAX;
+    if (sink->options->linger_ms > 0 || sink->window.cursor != sink->window.tail ||
+        transaction_is_used(sink))
+        return INT64_MAX;
+    return pace_due_ns(&sink->pace);
+}
+
+static bool flush_is_due(const leat_sink *sink, bool idle)
+{
+    int64_t due_ns = idle || sink->urgent ? flush_due_ns(sink) : INT64_MAX;
+    return due_ns < INT64_MAX && (due_ns == 0 || due_ns <= now_ns(sink));
 }
 
 /* Everything that can be done without waiting long: FLUSH_MS; in transactions a commit may take
@@ -368,6 +377,7 @@ static void step(leat_sink *sink, bool idle)
     serve(sink);
     if (sink->fatal_ns && sink->state == SINK_RUNNING)
         bury(sink);
+    sink_release(sink);
     sink_produce(sink);
     if (transaction_is_due(sink, idle))
         transaction_commit(sink, STEP_MS);
@@ -393,6 +403,21 @@ static void wait_for_events(leat_sink *sink, int32_t max_wait_ms)
     (void)poll(fds, sink->host->wake_fd >= 0 ? 2 : 1, max_wait_ms);
 }
 
+/* Negative: no limit. */
+static int32_t shorter(int32_t a_ms, int32_t b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+static int32_t flush_patience(const leat_sink *sink)
+{
+    int64_t due_ns = flush_due_ns(sink);
+    if (due_ns == INT64_MAX)
+        return -1;
+    int64_t left_ns = due_ns - now_ns(sink);
+    return left_ns <= 0 ? 0 : (int32_t)((left_ns + 999999) / 1000000);
+}
+
 static leat_status failed(leat_sink *sink, leat_error *error)
 {
     leat_status status = sink->failure == LEAT_EREJECT ? LEAT_ERETRY : sink->failure;
@@ -413,10 +438,8 @@ static leat_status kafka_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *
     if (sink->waiting)
         prepare_topic(sink);
     if (max_wait_ms != 0 && !more && !is_busy(sink) && head == sink->window.head) {
-        int32_t patience_ms = transaction_patience(sink);
-        wait_for_events(sink, patience_ms >= 0 && (max_wait_ms < 0 || patience_ms < max_wait_ms)
-                                  ? patience_ms
-                                  : max_wait_ms);
+        int32_t most_ms = shorter(transaction_patience(sink), flush_patience(sink));
+        wait_for_events(sink, shorter(most_ms, max_wait_ms));
         step(sink, false);
     } else if (sink->state == SINK_RUNNING) {
         sink_produce(sink);

@@ -431,6 +431,8 @@ void topic_give_up(struct topics *topics, struct topic *topic)
 
 int32_t topic_partition(int64_t partitioner, leat_bytes key, int32_t partitions)
 {
+    if (partitions == 1)
+        return 0;
     switch (partitioner) {
     case KAFKA_PARTITIONER_CRC32:
         return rd_kafka_msg_partitioner_consistent(NULL, key.ptr, key.len, partitions, NULL, NULL);

@@ -203,7 +203,7 @@ static void two_rounds_are_out_at_most_and_one_where_the_brokers_take_long(void 
     pace_init(&pace, 40, 1 << 20, 1000000);
     uint64_t next = 0;
     while (pace_room(&pace)) {
-        pace_count(&pace, 100, 7);
+        pace_count(&pace, 100, 7, 0);
         next++;
         if (pace_full(&pace, 0))
             assert_true(pace_end(&pace, next, 0)); /* a full request to one place */
@@ -213,7 +213,7 @@ static void two_rounds_are_out_at_most_and_one_where_the_brokers_take_long(void 
     assert_false(pace_room(&pace));
     pace_acknowledge(&pace, 20, 1000);
     assert_true(pace_room(&pace));
-    pace_count(&pace, 100, 7);
+    pace_count(&pace, 100, 7, 0);
     assert_false(pace_end(&pace, 41, 2000)); /* not full: to be flushed */
     pace_acknowledge(&pace, 40, 900000000);
     assert_false(pace_room(&pace)); /* that took long, and one is still out */
@@ -228,10 +228,41 @@ static void a_round_to_several_places_has_to_be_flushed(void **state)
     (void)state;
     struct pace pace;
     pace_init(&pace, 4, 1 << 20, 1000000);
-    pace_count(&pace, 100, 7);
-    pace_count(&pace, 100, 8);
+    pace_count(&pace, 100, 7, 0);
+    pace_count(&pace, 100, 8, 0);
     assert_true(pace_full(&pace, 0));
     assert_false(pace_end(&pace, 2, 0));
+}
+
+static void
+a_round_that_is_not_full_ends_when_no_other_is_out_and_later_where_records_pour_in(void **state)
+{
+    (void)state;
+    struct pace pace;
+    int64_t ms = 1000000, gather = PACE_GATHER_MS * ms;
+    pace_init(&pace, 4000, 1 << 20, 1000000);
+    assert_int_equal(pace_due_ns(&pace), INT64_MAX); /* nothing to send */
+    pace_count(&pace, 100, 7, 1000 * ms);
+    assert_int_equal(pace_due_ns(&pace), 1000 * ms); /* at once: the stream was quiet */
+    assert_false(pace_end(&pace, 1, 1000 * ms));
+    assert_true(pace_first(&pace));
+    for (int i = 0; i < 1000; i++)
+        pace_count(&pace, 100, 7, 1001 * ms);
+    assert_int_equal(pace_due_ns(&pace), INT64_MAX); /* it could not leave */
+    pace_acknowledge(&pace, 1, 1002 * ms);
+    assert_int_equal(pace_due_ns(&pace), 1001 * ms);
+    assert_false(pace_end(&pace, 1001, 1002 * ms));
+    pace_count(&pace, 100, 7, 1003 * ms);
+    pace_acknowledge(&pace, 1001, 1003 * ms);
+    assert_int_equal(pace_due_ns(&pace), 1003 * ms + gather); /* 1000 came in 2 ms */
+    assert_false(pace_end(&pace, 1002, 1003 * ms + gather));
+    pace_acknowledge(&pace, 1002, 1010 * ms);
+    pace_count(&pace, 100, 7, 1010 * ms);
+    assert_int_equal(pace_due_ns(&pace), 1010 * ms); /* but no more came */
+    assert_false(pace_end(&pace, 1003, 1010 * ms));
+    pace_count(&pace, 100, 7, 1010 * ms);
+    assert_false(pace_end(&pace, 1004, 1010 * ms));
+    assert_false(pace_first(&pace));
 }
 
 static void a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message(void **state)
@@ -240,12 +271,12 @@ static void a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message(v
     struct pace pace;
     pace_init(&pace, 4000, 50000, 1000000);
     assert_false(pace_full(&pace, 500000));
-    pace_count(&pace, 500000, 0);
+    pace_count(&pace, 500000, 0, 0);
     assert_true(pace_full(&pace, 10));
     assert_false(pace_end(&pace, 1, 0));
-    pace_count(&pace, 10, 0);
+    pace_count(&pace, 10, 0, 0);
     assert_false(pace_full(&pace, 24990));
-    pace_count(&pace, 24990, 0);
+    pace_count(&pace, 24990, 0, 0);
     assert_true(pace_full(&pace, 1));
 }
 
@@ -371,6 +402,8 @@ int main(void)
         cmocka_unit_test(a_transaction_leaves_its_position),
         cmocka_unit_test(two_rounds_are_out_at_most_and_one_where_the_brokers_take_long),
         cmocka_unit_test(a_round_to_several_places_has_to_be_flushed),
+        cmocka_unit_test(
+            a_round_that_is_not_full_ends_when_no_other_is_out_and_later_where_records_pour_in),
         cmocka_unit_test(a_round_has_no_more_bytes_than_a_request_but_takes_any_one_message),
         cmocka_unit_test(nothing_that_can_be_sent_waits_for_an_event),
         cmocka_unit_test(properties_that_break_a_promise_are_refused_with_the_reason),
