@@ -104,6 +104,7 @@ def compare(table, stream, repeats, modes):
         table.add(name, median([r.rate for r in base]), median([r.rate for r in runs]), "rows/s")
         table.plain(f"{name}: CPU of leat", median([r.cpu_per_million for r in runs]), "s per million rows")
         table.plain(f"{name}: peak memory", median([r.peak for r in runs]), "MB resident")
+    return median([r.rate for r in base])
 
 
 def bench_nats(table, rows, repeats, _names):
@@ -132,10 +133,43 @@ def bench_nats(table, rows, repeats, _names):
         server.stop()
 
 
+def read_with_librdkafka(stream, brokers, topic):
+    """The same stream through the least program that does it (kafka_publish.c): (rows a second, CPU a million)."""
+    slot = stream.slot()
+    done = subprocess.run([BUILD / "tests" / "kafka_publish", "stream", stream.postgres.dsn() + " replication=database",
+                           slot, "bench", stream.end, brokers, topic], capture_output=True, text=True, check=True)
+    stream.postgres.execute(f"select pg_drop_replication_slot('{slot}')")
+    records, seconds, cpu = map(float, done.stdout.split())
+    return records / seconds, cpu / records * 1e6
+
+
+def compare_with_librdkafka(table, stream, repeats, modes, limits):
+    """As compare; limits: name -> (brokers, topic), read in turn with the others."""
+    found = {name: [] for name in limits}
+
+    def sinks_after_limits(name, sinks):
+        def make(folder):
+            if name in limits:
+                found[name].append(read_with_librdkafka(stream, *limits[name]()))
+            return sinks(folder)
+        return make
+
+    base = compare(table, stream, repeats, {name: sinks_after_limits(name, sinks) for name, sinks in modes.items()})
+    for name, runs in found.items():
+        table.add(f"{name}: librdkafka with next to nothing round it", base, median([rate for rate, _ in runs]), "rows/s",
+                  f"CPU {median([cpu for _, cpu in runs]):.2f} s per million rows")
+
+
 def bench_kafka(table, rows, repeats, _names):
     import kafka_broker
-    modes, stops = {}, []
+    modes, stops, limits = {}, [], {}
     count = [0]
+
+    def limit(brokers, topic=None):
+        def where():
+            count[0] += 1
+            return brokers, topic or f"bench{count[0]}"
+        return where
 
     def mode(brokers, **options):
         def sinks(_folder):
@@ -151,6 +185,7 @@ def bench_kafka(table, rows, repeats, _names):
         brokers = process.stdout.readline().split()[-1]
         modes["kafka, mock cluster"] = lambda _folder: [
             {"name": "log", "plugin": "kafka", "brokers": brokers, "route": "t", "scan": {"records": 100}}]
+        limits["kafka, mock cluster"] = limit(brokers, "t")
     why = kafka_broker.unavailable()
     if why:
         print(f"  kafka, real broker: skipped: {why}")
@@ -160,9 +195,10 @@ def bench_kafka(table, rows, repeats, _names):
         broker.start()
         stops.append(lambda: (broker.kill(), shutil.rmtree(folder, ignore_errors=True)))
         modes["kafka, real broker"] = mode(broker.address)
+        limits["kafka, real broker"] = limit(broker.address)
         modes["kafka, real broker, transactions"] = mode(broker.address, transactional_id="bench")
     try:
-        with_stream(rows, lambda stream: compare(table, stream, repeats, modes))
+        with_stream(rows, lambda stream: compare_with_librdkafka(table, stream, repeats, modes, limits))
     finally:
         for stop in stops:
             stop()
@@ -216,6 +252,15 @@ class Onlooker:
         return [tuple(map(int, line.split())) for line in self.out.read_text().splitlines()[1:]]
 
 
+def latencies_of_librdkafka(folder, broker, topic, rate, count):
+    """What the broker and the consumer make of the same number of records without us."""
+    broker.create(topic)
+    onlooker = Onlooker(folder, broker.address, topic)
+    subprocess.run([BUILD / "tests" / "kafka_publish", "paced", broker.address, topic, str(rate), str(count), "linger.ms=0"],
+                   check=True, stdout=subprocess.DEVNULL)
+    return [age for age, _ in onlooker.end()]
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -261,10 +306,13 @@ def bench_kafka_latency(table, _rows, _repeats, _names):
             if not name:  # the broker's own code is compiled by now
                 continue
             late = [age / 1000 for age, _ in seen[1:]]
+            alone = [age / 1000 for age in latencies_of_librdkafka(kafka_folder, broker, f"alone{turn}", rate, rate * seconds)]
             table.add(f"kafka, {name} changes/s: commit to an outside consumer, p50", 2, percentile(late, 0.5), "ms",
                       f"baseline: the aim; {len(late) / seconds:,.0f} records/s came")
             table.add(f"kafka, {name} changes/s: commit to an outside consumer, p99", 8, percentile(late, 0.99), "ms",
                       "baseline: the aim")
+            table.plain(f"kafka, {name} records/s: librdkafka alone to the same consumer", percentile(alone, 0.99), "ms, p99",
+                        f"p50 {percentile(alone, 0.5):.2f} ms; no PostgreSQL, no leat")
             table.plain(f"kafka, {name} changes/s: CPU of leat", cpu / max(len(late), 1) * 1e6, "s per million rows")
             table.add("kafka: start of the process to the first record", 100, (seen[0][1] - began_us) / 1000, "ms",
                       "baseline: the aim")

@@ -21,4 +21,10 @@ if(TARGET kafka_sink AND NOT LEAT_SANITIZE STREQUAL "thread")
     set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
     add_dependencies(product ${program})
   endforeach()
+
+  pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
+  # What the benchmark holds the sink against: librdkafka with next to nothing round it.
+  add_executable(kafka_publish "${PROJECT_SOURCE_DIR}/bench/kafka_publish.c")
+  target_link_libraries(kafka_publish PRIVATE kafka_sink PkgConfig::LIBPQ)
+  set_target_properties(kafka_publish PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 endif()
