@@ -440,8 +440,8 @@ int control_run(struct config *config)
 
     /* Large buffers of a library (a row of 200 MB) go back to the system when they are freed, and
      * threads share two heaps instead of having one each. */
-    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    (void)mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     log_init(config);
     if (!keep_config(&control, config)) {

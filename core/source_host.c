@@ -12,18 +12,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Has every sink so much to do that reading on would help none? */
+/* A sink that gave nothing back for so long does not set the pace. */
+#define STANDS_STILL_NS ((int64_t)1000000000)
+
+/* Has every sink so much to do that reading on would help none?  One that is merely slower sets the
+ * pace from twice as much on: more would cost memory and win a moment.  One that stands still sets
+ * none, so the others go on while there is memory. */
 static bool must_rest(struct source_loop *loop)
 {
     size_t enough = loop->ahead_enough, least = SIZE_MAX;
+    bool slower = false;
 
-    for (uint32_t i = 0; i < loop->channel_count; i++)
-        if (loop->ahead[i] < least &&
-            atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) != CHANNEL_DROP)
-            least = loop->ahead[i];
     if (loop->resting)
         enough -= enough / 4;
-    loop->resting = least >= enough && least != SIZE_MAX;
+    for (uint32_t i = 0; i < loop->channel_count; i++) {
+        if (atomic_load_explicit(&loop->channels[i].order, memory_order_relaxed) == CHANNEL_DROP)
+            continue;
+        if (loop->ahead[i] < least)
+            least = loop->ahead[i];
+        if (loop->ahead[i] >= 2 * enough &&
+            clock_now_ns(loop->clock) - loop->gave_ns[i] < STANDS_STILL_NS)
+            slower = true;
+    }
+    loop->resting = slower || (least >= enough && least != SIZE_MAX);
     return loop->resting;
 }
 

@@ -30,6 +30,8 @@ bool source__collect(struct source_loop *loop)
 
     for (uint32_t i = 0; i < loop->channel_count; i++) {
         struct batch *batch;
+        if (ring_count(&loop->channels[i].reclaim) > 0)
+            loop->gave_ns[i] = clock_now_ns(loop->clock);
         while ((batch = ring_pop(&loop->channels[i].reclaim)) != NULL) {
             assert(batch->pending > 0);
             loop->channels[i].returned++;

@@ -59,9 +59,11 @@ struct source_loop {
     struct channel *channels;
     uint32_t channel_count;
     /* What each sink has not given back, in bytes; and how much of that is enough: when every sink
-     * has it, more would only be memory, so the source rests until one has a quarter less.  A sink
-     * that stands still does not make the others wait: they may have the whole pool. */
+     * has it, more would only be memory, so the source rests until one has a quarter less; and when
+     * a sink that is slower than the others has twice as much.  A sink that stands still does not
+     * make the others wait: they may have the whole pool. */
     size_t ahead[JOURNAL_SINKS_MAX];
+    int64_t gave_ns[JOURNAL_SINKS_MAX]; /* when each gave something back last */
     size_t ahead_enough;
     bool resting;
     struct doorbell bell;
