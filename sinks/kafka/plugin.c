@@ -33,7 +33,7 @@ static const leat_option options[] = {
                      "The largest record, with key and headers; the topic's max.message.bytes "
                      "must not be smaller."),
     LEAT_OPTION_INT(
-        "window.records", O, window_records, "4096", 1, 1000000, 0,
+        "window.records", O, window_records, "2048", 1, 1000000, 0,
         "Records on their way to the brokers at one time; half of it is one request at most."),
     LEAT_OPTION_SIZE("window.size", O, window_size, "4MiB", 1024, 1073741824, 0,
                      "Bytes on their way to the brokers at one time."),
