@@ -17,24 +17,13 @@ LARGE = 1500000  # bytes; a server takes 1 MiB
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(scope="module")
-def broker():
-    try:
-        made = kafka.Server()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    made.start()
-    yield made
-    made.destroy()
-
-
 @pytest.fixture
 def make(request, things):
     """A target of one of the kinds."""
     def make(kind, **options):
         which, *rest = kind.split("-")
         if which == "kafka":
-            return kafka.Target(request.getfixturevalue("broker"), *rest, f"t{random.randrange(1 << 40):x}", partitions=1,
+            return kafka.Target(request.getfixturevalue("shared_broker"), *rest, f"t{random.randrange(1 << 40):x}", partitions=1,
                                 topic_config={"max.message.bytes": "4000000"}, **options)
         try:
             made = nats.Target(*rest, **options)

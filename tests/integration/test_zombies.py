@@ -130,12 +130,6 @@ def test_a_daemon_that_stood_still_sends_nothing_of_what_another_sent(which, mod
     stand_still(impatient, leat, target)
 
 
-def test_a_daemon_that_stood_still_is_shut_out_by_kafka(impatient, leat, things):
-    try:
-        server = kafka.Server()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(server)
-    server.start()
-    target = kafka.Target(server, "transactional", "zombies", partitions=1, transaction={"records": 500})
+def test_a_daemon_that_stood_still_is_shut_out_by_kafka(impatient, leat, shared_broker):
+    target = kafka.Target(shared_broker, "transactional", "zombies", partitions=1, transaction={"records": 500})
     stand_still(impatient, leat, target)
