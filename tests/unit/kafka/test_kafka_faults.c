@@ -79,7 +79,7 @@ static void a_leader_that_moves_is_followed(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_must_start(rig_begin(&rig, "t"));
+    rig_must_start(rig_begin_unpipelined(&rig, "t"));
     for (uint32_t i = 0; i < 6; i++) {
         for (int32_t partition = 0; partition < 4; partition++)
             rd_kafka_mock_partition_set_leader(rig.mock, "t", partition, 1 + (int32_t)i % 3);
