@@ -8,21 +8,18 @@ import time
 
 import pytest
 
-from leat_harness import nats, records, wait
+from leat_harness import wait
 from leat_harness.leat import start
+from leat_harness.rows import ids, insert
 
 MODES = [("debian", "msg_id"), ("debian", "packed"), ("current", "sequence"), ("current", "atomic")]
 
 
 @pytest.fixture
-def stream(things):
+def stream(nats_target):
     """Makes a stream that forgets ids at once: they prove nothing here."""
     def make(which, mode, **options):
-        try:
-            made = nats.Target(which, mode, **options)
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
+        made = nats_target(which, mode, **options)
         if mode == "atomic":
             with contextlib.closing(made.server.client()) as client:
                 client.api("STREAM.DELETE.LEAT")
@@ -30,21 +27,6 @@ def stream(things):
         made.options["create"] = {"subjects": ["cdc.>"], "duplicate_window": "100ms"}
         return made
     return make
-
-
-@pytest.fixture
-def table(db):
-    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    return db
-
-
-def insert(db, first, last):
-    for at in range(first, last + 1, 500):
-        db.execute(f"INSERT INTO t SELECT g, 'v' FROM generate_series({at}, {min(at + 499, last)}) g")
-
-
-def ids(stream):
-    return [int(record.after["id"]) for record in map(records.Record, stream.lines()) if record.op == "insert"]
 
 
 def wait_for(stream, last):

@@ -19,13 +19,8 @@ STARTS, BREACHES, TIMEOUTS, PID = (f"leat_sink_helper_{name}" for name in ("star
 
 
 @pytest.fixture
-def bus(things):
-    try:
-        made = nats.Target("debian", "sequence", isolate=True, isolate_timeout="2s")
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(made)
-    return made
+def bus(nats_target):
+    return nats_target("debian", "sequence", isolate=True, isolate_timeout="2s")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 """A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing, with neither
 kind of producer.  All but one test are longer runs: LEAT_LONG=1.  LEAT_BROKER_AWAY is how many seconds a frozen leader stands
 still (default 6, which is longer than its session; 30 or more for the full figure)."""
+import functools
 import json
 import os
 import random
@@ -10,9 +11,11 @@ import time
 
 import pytest
 
-from leat_harness import kafka, records, wait
+from leat_harness import kafka, rows, wait
 from leat_harness.leat import settle, start
+from leat_harness.rows import ids
 
+insert = functools.partial(rows.insert, value="repeat(md5(g::text), 20)")
 AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
 longer = pytest.mark.skipif(not os.environ.get("LEAT_LONG"), reason="a longer run: LEAT_LONG=1")
 
@@ -49,18 +52,10 @@ def topic(brokers):
 
 
 @pytest.fixture
-def table(db):
-    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    return db
-
-
-def insert(db, first, last):
-    for at in range(first, last + 1, 500):
-        db.execute(f"INSERT INTO t SELECT g, repeat(md5(g::text), 20) FROM generate_series({at}, {min(at + 499, last)}) g")
-
-
-def ids(target):
-    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
+def both(topic, table, leat):
+    """A daemon with a sink of each kind into the cluster, and the two topics."""
+    targets = [topic(mode) for mode in kafka.Target.MODES]
+    return start(leat, table, *targets), targets
 
 
 def wait_for(target, count):
@@ -80,10 +75,9 @@ def end(daemon, db, targets, last):
         assert ids(target) == list(range(1, last + 1)), target.name
 
 
-def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, topic, table, leat):
-    targets = [topic(mode) for mode in kafka.Target.MODES]
+def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, both, table):
+    daemon, targets = both
     target = targets[0]
-    daemon = start(leat, table, *targets)
     insert(table, 1, 4000)
     wait_for(target, 200)
     leader = brokers.leader(target.topic)
@@ -98,11 +92,10 @@ def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, topic, table,
 
 
 @longer
-def test_a_leader_that_stands_still_and_comes_back_costs_nothing(brokers, topic, table, leat):
+def test_a_leader_that_stands_still_and_comes_back_costs_nothing(brokers, both, table):
     """Others lead meanwhile; what lies in its sockets is read by one who leads no more."""
-    targets = [topic(mode) for mode in kafka.Target.MODES]
+    daemon, targets = both
     target = targets[0]
-    daemon = start(leat, table, *targets)
     insert(table, 1, 3000)
     wait_for(target, 200)
     leader = brokers.leader(target.topic)
@@ -117,10 +110,9 @@ def test_a_leader_that_stands_still_and_comes_back_costs_nothing(brokers, topic,
 
 
 @longer
-def test_too_few_replicas_are_waited_for(brokers, topic, table, leat):
-    targets = [topic(mode) for mode in kafka.Target.MODES]
+def test_too_few_replicas_are_waited_for(brokers, both, table):
+    daemon, targets = both
     target = targets[0]
-    daemon = start(leat, table, *targets)
     insert(table, 1, 500)
     settle(daemon, table)
     lost = followers(brokers, target)
@@ -137,11 +129,10 @@ def test_too_few_replicas_are_waited_for(brokers, topic, table, leat):
 
 
 @longer
-def test_a_restart_while_replicas_are_missing_doubles_nothing(brokers, topic, table, leat):
+def test_a_restart_while_replicas_are_missing_doubles_nothing(brokers, both, table):
     """The leader may have records that no reader is shown before another replica has them."""
-    targets = [topic(mode) for mode in kafka.Target.MODES]
+    daemon, targets = both
     target = targets[0]
-    daemon = start(leat, table, *targets)
     insert(table, 1, 500)
     settle(daemon, table)
     lost = followers(brokers, target)
@@ -192,10 +183,9 @@ def test_a_restart_while_a_replica_stands_still_doubles_one_record_at_most(broke
 
 
 @longer
-def test_brokers_that_are_restarted_one_by_one_cost_nothing(brokers, topic, table, leat):
-    targets = [topic(mode) for mode in kafka.Target.MODES]
+def test_brokers_that_are_restarted_one_by_one_cost_nothing(brokers, both, table):
+    daemon, targets = both
     target = targets[0]
-    daemon = start(leat, table, *targets)
     for turn, node in enumerate(brokers.nodes):
         insert(table, 1 + turn * 1000, 1000 + turn * 1000)
         node.process.send_signal(signal.SIGTERM)

@@ -7,37 +7,18 @@ import subprocess
 
 import pytest
 
-from leat_harness import nats, places, records, wait
+from leat_harness import nats, places, records
 from leat_harness.leat import settle, start
+from leat_harness.rows import ids, insert
 
 versions = pytest.mark.parametrize("which", nats.VERSIONS)
 
 
 @pytest.fixture
-def stream(things):
+def stream(nats_target):
     def make(which="current", **options):
-        try:
-            made = nats.Target(which, **{"create": {"subjects": ["cdc.>"], "duplicate_window": "100ms"}, **options})
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
+        return nats_target(which, **{"create": {"subjects": ["cdc.>"], "duplicate_window": "100ms"}, **options})
     return make
-
-
-@pytest.fixture
-def table(db):
-    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    return db
-
-
-def insert(db, first, last):
-    for at in range(first, last + 1, 500):
-        db.execute(f"INSERT INTO t SELECT g, 'v' FROM generate_series({at}, {min(at + 499, last)}) g")
-
-
-def ids(target):
-    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
 
 
 def ask(target, verb, **body):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each state is caused for real and seen everywhere: in /status, /readyz, the metrics, and the page in a real Chromium."""
 import contextlib
+import functools
 import re
 import threading
 
 import pytest
 
-from leat_harness import nats, places, wait
+from leat_harness import places, wait
 from leat_harness.admin import Admin
 from leat_harness.browser import Browser, program
 
@@ -52,15 +53,8 @@ def watched(leat):
 
 
 @pytest.fixture
-def bus(things):
-    def make(mode="msg_id", **options):
-        try:
-            made = nats.Target("debian", mode, **options)
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
-    return make
+def bus(nats_target):
+    return functools.partial(nats_target, "debian")
 
 
 def answers(daemon):

@@ -8,8 +8,9 @@ import re
 
 import pytest
 
-from leat_harness import kafka, nats, records, wait
+from leat_harness import kafka, wait
 from leat_harness.leat import settle, start
+from leat_harness.rows import ids
 
 KINDS = ["nats-debian-msg_id", "nats-current-sequence", "nats-current-packed", "nats-current-atomic", "kafka-idempotent",
          "kafka-transactional"]
@@ -18,26 +19,15 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
-def make(request, things):
+def make(request, nats_target):
     """A target of one of the kinds."""
     def make(kind, **options):
         which, *rest = kind.split("-")
         if which == "kafka":
             return kafka.Target(request.getfixturevalue("shared_broker"), *rest, f"t{random.randrange(1 << 40):x}", partitions=1,
                                 topic_config={"max.message.bytes": "4000000"}, **options)
-        try:
-            made = nats.Target(*rest, **options)
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
+        return nats_target(*rest, **options)
     return make
-
-
-@pytest.fixture
-def table(db):
-    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    return db
 
 
 def write(db, large=LARGE):
@@ -47,10 +37,6 @@ def write(db, large=LARGE):
                f"INSERT INTO t VALUES (301, repeat('x', {large})); "
                "INSERT INTO t SELECT g, 'v' FROM generate_series(302, 400) g; COMMIT")
     db.execute("INSERT INTO t SELECT g, 'v' FROM generate_series(401, 600) g")
-
-
-def ids(target):
-    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
 
 
 def limit_stream(target, **limits):

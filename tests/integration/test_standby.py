@@ -9,7 +9,6 @@ import time
 import pytest
 
 from leat_harness import endpoint, kafka, nats, places, records, wait
-from leat_harness.leat import Leat
 
 KINDS = ["file", "nats", "kafka-idempotent", "kafka-transactional"]
 

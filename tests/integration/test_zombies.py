@@ -1,44 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Senders that are thought dead and are not: bytes that a broken wire delivers late, a daemon that stood still while another
 took over.  Ids are forgotten after 100 ms here, and everything that comes late comes later than that."""
+import functools
 import signal
 import time
 
 import pytest
 
-from leat_harness import kafka, nats, records, wait
+from leat_harness import kafka, nats, rows, wait
 from leat_harness.leat import settle, start
+from leat_harness.rows import ids
 from leat_harness.wire import Wire
 
+insert = functools.partial(rows.insert, value="repeat('v', 200)")
 WINDOW = {"subjects": ["cdc.>"], "duplicate_window": "100ms"}
 IMPATIENT = 'ping_interval: "1s"\nping_max: 1'
 
 
 @pytest.fixture
-def stream(things):
+def stream(nats_target):
     def make(which, mode, config="", **options):
-        try:
-            made = nats.Target(which, mode, config=config, create=WINDOW, **options)
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
+        return nats_target(which, mode, config=config, create=WINDOW, **options)
     return make
-
-
-@pytest.fixture
-def table(db):
-    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    return db
-
-
-def insert(db, first, last):
-    for at in range(first, last + 1, 500):
-        db.execute(f"INSERT INTO t SELECT g, repeat('v', 200) FROM generate_series({at}, {min(at + 499, last)}) g")
-
-
-def ids(target):
-    return [int(record.after["id"]) for record in map(records.Record, target.lines()) if record.op == "insert"]
 
 
 def let_pass(seconds):
@@ -107,14 +90,14 @@ def stand_still(db, leat, target):
     insert(db, 501, 20000)
     end = db.lsn()
     wait.until(lambda: db.scalar("SELECT sent_lsn >= %s::pg_lsn FROM pg_stat_replication", (end,)), "all of it to be in memory")
-    first.signal(signal.SIGSTOP)
+    wait.freeze(first.process.pid)
     target.resume()
     second.wait_streaming(db)
     wait.until(lambda: db.slot_active("leat") and "streaming" in second.stderr(), "the other one to take over")
     settle(second, db)
     first.signal(signal.SIGCONT)
     insert(db, 20001, 20100)
-    first.wait_log("as the standby|taken over")
+    first.wait_log("waiting for it as the standby")  # until it has seen who has the slot it could not be the heir
     settle(second, db)
     assert second.terminate() == 0
     db.execute("INSERT INTO t VALUES (20101, 'x')")

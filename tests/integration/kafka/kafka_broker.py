@@ -13,6 +13,7 @@ import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from leat_harness.places import free_port  # noqa: E402
+from leat_harness.wait import freeze  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 VERSION = "4.3.1"
@@ -150,7 +151,7 @@ auto.create.topics.enable=true
             self.process = None
 
     def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -77,6 +77,13 @@ def db(cluster, things):
 
 
 @pytest.fixture
+def table(db):
+    """The database with a table of numbered rows in it, and its publication: see rows.py."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    return db
+
+
+@pytest.fixture
 def own_cluster(things):
     """Makes a cluster for this test alone."""
     def make(major=versions.DEBIAN, **options):
@@ -94,6 +101,21 @@ def leat(things):
     """Makes a daemon (not started yet)."""
     def make(*args, **options):
         made = Leat(*args, **options)
+        things.append(made)
+        return made
+    return make
+
+
+@pytest.fixture
+def nats_target(things):
+    """Makes a server with its stream (see nats.Target)."""
+    from . import nats
+
+    def make(*args, **options):
+        try:
+            made = nats.Target(*args, **options)
+        except nats.Unavailable as reason:
+            pytest.skip(str(reason))
         things.append(made)
         return made
     return make

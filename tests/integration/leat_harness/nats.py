@@ -234,7 +234,7 @@ class Server:
             self.process.wait()
 
     def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
+        wait.freeze(self.process.pid)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -99,11 +99,23 @@ def ask(path, method="GET"):
 
 
 def post(path, expect=200):
+    before = reloads()
     code, text = ask(path, "POST")
     answer = json.loads(text)
+    if code == 202 and answer["state"] == "reloading":  # it takes longer than an answer may: a busy machine
+        until("an end of the reload", lambda: reloads() > before)
+        last = json.loads(ask("/status")[1])["reload"]
+        code, answer = (200, {"ok": True, "message": last["text"]}) if last["last"] == "done" else \
+            (409, {"error": last["text"]})
     if code != expect or ("ok" in answer) == ("error" in answer) or answer.get("ok") not in (None, True):
         sys.exit(f"POST {path}: {code} {text}\n{said()[-3000:]}")
     return answer
+
+
+def reloads():
+    """How many have ended, well or not."""
+    last = json.loads(ask("/status")[1])["reload"]
+    return last["done"] + last["refused"]
 
 
 def status(pipeline="p"):
@@ -141,10 +153,16 @@ def size(name="a"):
         return 0
 
 
-def moves(name="a", by=2000):
+def moves(name="a", by=2000, or_until=lambda: False):
     """Waits until the sink has written more, or has everything."""
     before = size(name)
-    until(f"{name} to move", lambda: size(name) >= before + by or len(set(got(name))) >= len(everything()))
+    until(f"{name} to move",
+          lambda: size(name) >= before + by or len(set(got(name))) >= len(everything()) or or_until())
+
+
+def full():
+    """The pipeline's memory is lent whole: while one sink stands, the others get no further than this."""
+    return status()["pool_used_bytes"] == status()["pool_bytes"]
 
 
 def everything(transactions=TRANSACTIONS, rows=ROWS):
@@ -524,7 +542,7 @@ def case_reload_storm():
         elif what < 0.7:
             post("/pipelines/p/" + dice.choice(["pause", "resume"])) if ask("/pipelines/p/pause", "POST")[0] == 200 else 0
         elif what < 0.8 and ask("/pipelines/p/sinks/a/pause", "POST")[0] == 200:
-            moves("b", 200) if status()["state"] == "running" else 0
+            moves("b", 200, or_until=full) if status()["state"] == "running" else 0
             until("a goes on", lambda: ask("/pipelines/p/sinks/a/resume", "POST")[0] == 200)
         elif what < 0.9:
             with open(CONFIG, "a") as out:
