@@ -4,7 +4,7 @@
  * in the worker's own memory.  [worker]
  *
  * A part ends when it has WORKER_PART_RECORDS records, when its batch ends, or when memory does; so
- * a batch never needs more memory at once than its largest record.
+ * a batch never needs more memory at once than its largest record.  Nothing here calls the plugin.
  */
 #include "worker_internal.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* How building one record ended. */
-enum built { BUILT, SKIPPED, NO_MEMORY, FAILED };
+enum built { BUILT, NO_MEMORY, FAILED };
 
 static size_t room(const struct worker *worker)
 {
@@ -35,64 +35,6 @@ static leat_bytes take(struct worker *worker, size_t length)
 
     worker->arena.cur += length;
     return bytes;
-}
-
-void worker__give_back(struct worker *worker, struct batch *batch)
-{
-    bool pushed = ring_push(&worker->channel->reclaim, batch);
-
-    assert(pushed);
-    (void)pushed;
-    doorbell_ring(worker->channel->source_bell);
-}
-
-/* ---- what a record that cannot be delivered leads to ---------------------------------------- */
-
-static void describe(const leat_change *change, char *text, size_t size)
-{
-    char lsn[32];
-
-    lsn[encode_lsn(change->identity.position, lsn)] = '\0';
-    if (change->relation)
-        (void)snprintf(text, size, "%s of \"%.*s\".\"%.*s\" at %s seq %lld",
-                       encode_op_name(change->op), (int)change->relation->schema.len,
-                       change->relation->schema.ptr, (int)change->relation->table.len,
-                       change->relation->table.ptr, lsn, (long long)change->identity.seq);
-    else
-        (void)snprintf(text, size, "message at %s seq %lld", lsn, (long long)change->identity.seq);
-}
-
-bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_bytes route,
-                         leat_bytes value, const char *reason)
-{
-    leat_error error = {.size = sizeof error, .status = LEAT_EREJECT, .exit_code = 65};
-    char what[256];
-
-    describe(change, what, sizeof what);
-    for (char *c = what; *c; c++)
-        if ((unsigned char)*c < 0x20)
-            *c = '?';
-    if (worker->dead_letter) {
-        leat_bytes why = {reason, strlen(reason)};
-        leat_field fields[] = {LEAT_F_STR("record", what), LEAT_F_STR("reason", reason)};
-        leat_status status = dead_letter_write(worker->dead_letter, change, route, value,
-                                               worker->config->format == ENCODE_JSON, why, &error);
-        if (status == LEAT_OK) {
-            worker__count(&worker->counters.dead_letters, 1);
-            worker->log(&worker->host, LEAT_LOG_ERROR, "record rejected, kept as a dead letter",
-                        fields, 2);
-            return true;
-        }
-        error.status = status;
-        worker__fail(worker, &error);
-        return false;
-    }
-    (void)snprintf(error.text, sizeof error.text,
-                   "sink %s rejects %s: %s; mend the cause, or set on_reject: dead_letter",
-                   worker->config->name, what, reason);
-    error.exit_code = 0;
-    worker__fail(worker, &error);
-    return false;
 }
 
 /* ---- the pieces of a record ----------------------------------------------------------------- */
@@ -231,22 +173,7 @@ static enum built build_record(struct worker *worker, struct slot *slot, const l
     return built;
 }
 
-/* ---- parts ---------------------------------------------------------------------------------- */
-
-static bool is_held(struct worker *worker, leat_identity identity)
-{
-    if (!worker->skipping)
-        return false;
-    if (leat_identity_compare(identity, worker->skip_until) <= 0)
-        return true;
-    for (; worker->run_at < worker->run_count; worker->run_at++) {
-        const struct worker_run *run = &worker->runs[worker->run_at];
-        if (leat_identity_compare(identity, run->last) <= 0)
-            return leat_identity_compare(identity, run->first) >= 0;
-    }
-    worker->skipping = worker->carried = false;
-    return false;
-}
+/* ---- batches come and go -------------------------------------------------------------------- */
 
 struct batch *worker__next_waiting(struct worker *worker)
 {
@@ -255,29 +182,13 @@ struct batch *worker__next_waiting(struct worker *worker)
     return ring_pop(&worker->channel->forward);
 }
 
-/* What an instance before this one, or a process before this one, made durable may not have been so
- * at once: how long ago that was is not known. */
-void worker__hold_as_before(struct worker *worker, struct batch *batch)
+void worker__give_back(struct worker *worker, struct batch *batch)
 {
-    uint32_t hold_ms = worker->skip_hold_ms;
+    bool pushed = ring_push(&worker->channel->reclaim, batch);
 
-    if (worker->carried && worker->longest_hold_ms > hold_ms)
-        hold_ms = worker->longest_hold_ms;
-    if (hold_ms > 0)
-        worker__hold_until(batch, clock_now_ns(worker->clock) + (int64_t)hold_ms * 1000000);
-}
-
-/* All of the batch is in the sink: should the sink lose it before it is confirmed, that is noticed
- * just as with what was delivered. */
-static void skip_batch(struct worker *worker, struct batch *batch)
-{
-    if (worker->head == worker->tail && batch->writer.change_count > 0 &&
-        (!worker->has_accepted || leat_identity_compare(batch->last, worker->accepted) > 0)) {
-        worker->accepted = batch->last;
-        worker->has_accepted = true;
-    }
-    worker__count(&worker->counters.skipped, batch->writer.change_count);
-    worker__give_back(worker, batch);
+    assert(pushed);
+    (void)pushed;
+    doorbell_ring(worker->channel->source_bell);
 }
 
 /* The next batch to cut; batches that the sink holds already go straight back. */
@@ -290,7 +201,7 @@ static bool next_batch(struct worker *worker)
         if (worker->skipping)
             worker__hold_as_before(worker, batch);
         if (worker->skipping && leat_identity_compare(batch->last, worker->skip_until) <= 0) {
-            skip_batch(worker, batch);
+            worker__skip_batch(worker, batch);
             continue;
         }
         worker__since_commit(&worker->commit_to_queued, batch);
@@ -300,6 +211,8 @@ static bool next_batch(struct worker *worker)
     }
     return true;
 }
+
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 static void cut_one(struct worker *worker)
 {
@@ -357,7 +270,7 @@ static bool fill_part(struct worker *worker, struct slot *slot)
         const leat_change *change = worker->cut_at;
         enum built built;
 
-        if (is_held(worker, change->identity)) {
+        if (worker->skipping && worker__is_held(worker, change->identity)) {
             worker__count(&worker->counters.skipped, 1);
             cut_one(worker);
             continue;
@@ -424,45 +337,4 @@ bool worker__encode_next(struct worker *worker)
         return true;
     }
     return false;
-}
-
-void worker__skip_encoded(struct worker *worker)
-{
-    for (uint32_t i = worker->head; i != worker->tail; i++) {
-        struct slot *slot = worker__slot(worker, i);
-        if (worker__slot_state(slot, memory_order_relaxed) != SLOT_READY)
-            continue;
-        while (slot->durable < slot->record_count &&
-               leat_identity_compare(worker__record(slot, slot->durable)->identity,
-                                     worker->skip_until) <= 0) {
-            slot->durable++;
-            worker__hold_as_before(worker, slot->batch);
-            worker__count(&worker->counters.skipped, 1);
-        }
-        if (slot->durable == slot->record_count)
-            worker__slot_set(slot, SLOT_FINISHED, memory_order_relaxed);
-    }
-}
-
-const char *worker__state_text(enum worker_state state)
-{
-    switch (state) {
-    case WORKER_WAITING:
-        return "the source to reach its origin";
-    case WORKER_STARTING:
-        return "the sink to start";
-    case WORKER_RUNNING:
-        return "the sink's acknowledgement";
-    case WORKER_RECOVERING:
-        return "failed batches to come back";
-    case WORKER_RETRYING:
-    case WORKER_DOWN:
-        return "the next try";
-    case WORKER_FAILED:
-        return "nothing: failed";
-    case WORKER_DROPPED:
-    case WORKER_PAUSED:
-        return "a command";
-    }
-    return "";
 }
