@@ -5,7 +5,7 @@
  *
  * What it says is judged before anything is skipped: a sink that holds less than it once had, or
  * more than the source can have sent, is not delivered to.  Nothing here makes or destroys the
- * instance: that is pipeline.c.
+ * instance: that is pipeline_sink.c.
  */
 #include "worker_internal.h"
 

@@ -45,7 +45,7 @@ static inline void worker__count(_Atomic uint64_t *counter, uint64_t by)
                           memory_order_relaxed);
 }
 
-/* ---- worker_state.c -------------------------------------------------------------------------- */
+/* ---- worker_state.c ------------------------------------------------------------------------- */
 
 void worker__enter(struct worker *worker, enum worker_state state);
 void worker__fail(struct worker *worker, const leat_error *error);
@@ -56,7 +56,7 @@ void worker__back_off(struct worker *worker, enum worker_state state, uint32_t a
 /* What a worker in that state waits for, in words.  Static. */
 const char *worker__state_text(enum worker_state state);
 
-/* ---- worker_instance.c ----------------------------------------------------------------------- */
+/* ---- worker_instance.c ---------------------------------------------------------------------- */
 
 /* Enters STARTING (call again), RUNNING, DOWN or FAILED. */
 void worker__instance_start(struct worker *worker);
@@ -64,7 +64,7 @@ void worker__instance_start(struct worker *worker);
 /* The instance is stopped, and will be started again after a back-off. */
 void worker__instance_down(struct worker *worker, const leat_error *error);
 
-/* ---- worker_encode.c ------------------------------------------------------------------------- */
+/* ---- worker_encode.c ------------------------------------------------------------------------ */
 
 /* Makes one more part out of the batch that is being cut, or the next one; false: there is nothing
  * to encode, or no memory or slot now. */
@@ -79,7 +79,7 @@ struct batch *worker__next_waiting(struct worker *worker);
 /* The batch goes back to the source thread. */
 void worker__give_back(struct worker *worker, struct batch *batch);
 
-/* ---- worker_held.c --------------------------------------------------------------------------- */
+/* ---- worker_held.c -------------------------------------------------------------------------- */
 
 /* While `skipping`, for one change after the other: true when the sink holds it. */
 bool worker__is_held(struct worker *worker, leat_identity identity);
@@ -93,14 +93,14 @@ void worker__skip_encoded(struct worker *worker);
 /* What the batch has in the sink already may be durable only as much later as the sink may take. */
 void worker__hold_as_before(struct worker *worker, struct batch *batch);
 
-/* ---- worker_reject.c ------------------------------------------------------------------------- */
+/* ---- worker_reject.c ------------------------------------------------------------------------ */
 
 /* A record that will never be accepted: true when it is durable in the dead letters, else the
  * worker has failed. */
 bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_bytes route,
                          leat_bytes value, const char *reason);
 
-/* ---- worker_results.c ------------------------------------------------------------------------ */
+/* ---- worker_results.c ----------------------------------------------------------------------- */
 
 /* [any] leat_host.batch_done. */
 void worker__batch_done(const leat_host *host, uint64_t token, const leat_result *result);
@@ -120,7 +120,7 @@ void worker__hold_until(struct batch *batch, int64_t until_ns);
 /* Adds how long ago the batch's last change was committed; one that has no time adds nothing. */
 void worker__since_commit(struct histogram *histogram, const struct batch *batch);
 
-/* ---- worker_change.c ------------------------------------------------------------------------- */
+/* ---- worker_change.c ------------------------------------------------------------------------ */
 
 /* worker_step while the sink is dropped, or about to be. */
 bool worker__dropped_step(struct worker *worker, int32_t max_wait_ms);

@@ -3,7 +3,7 @@
  * worker_setup.c -- makes a worker with its memory, encoder and routes, and the host that its plugin
  * sees; and takes it apart.  [main], but for the host's functions, which are [any].
  *
- * Nothing here runs in a step, and the plugin's own create and destroy are pipeline.c's.
+ * Nothing here runs in a step, and the plugin's own create and destroy are pipeline_sink.c's.
  */
 #include "worker.h"
 
