@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * control.c -- see control.h.
+ * control.c -- the control thread: the pipelines' lives, the state files, and the loop that turns for
+ * them.  [main]  See control.h.
+ *
+ * What comes from outside is in files of its own: signals in control_signals.c, commands in orders.c,
+ * a new configuration in reload.c.
  */
 #include "control.h"
 
@@ -16,117 +20,14 @@
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define STATUS_NS ((int64_t)2000000000)
 #define COMMANDS_END_MS 10000 /* what still runs at the end has this long */
-
-/* ---- signals -------------------------------------------------------------------------------- */
-
-static void signal_set(sigset_t *set)
-{
-    (void)sigemptyset(set);
-    (void)sigaddset(set, SIGTERM);
-    (void)sigaddset(set, SIGINT);
-    (void)sigaddset(set, SIGHUP);
-    (void)sigaddset(set, SIGUSR1);
-    (void)sigaddset(set, SIGUSR2);
-}
-
-/* Before any other thread exists, so that all inherit the mask and only the signalfd sees them. */
-static bool open_signals(struct control *control)
-{
-    sigset_t set;
-
-    signal_set(&set);
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-        return false;
-    control->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return control->signals >= 0;
-}
-
-/* What a reload has already taken apart it has to put together first. */
-void control__stop(struct control *control)
-{
-    int64_t deadline_ns =
-        clock_now_ns(control->clock) + control->config->shutdown_timeout_ms * 1000000;
-
-    control->stop_asked = true;
-    atomic_store_explicit(&control->registry.stopping, true, memory_order_relaxed);
-    if (control->stopping || !reload_give_up(control))
-        return;
-    control->stopping = true;
-    notify_send("STOPPING=1\nSTATUS=finishing what is in flight");
-    for (size_t i = 0; i < control->config->pipeline_count; i++)
-        if (control->pipelines[i])
-            pipeline_ask_stop(control->pipelines[i], deadline_ns);
-}
-
-/* The second one ends the process as if it had not been caught: nothing more is confirmed. */
-static void die_of(int number)
-{
-    sigset_t set;
-
-    (void)signal(number, SIG_DFL);
-    signal_set(&set);
-    (void)raise(number);
-    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    _exit(128 + number);
-}
-
-static void take_signal(struct control *control, int number)
-{
-    leat_field fields[] = {LEAT_F_STR("signal", strsignal(number))};
-
-    if (number == SIGTERM || number == SIGINT) {
-        if (control->stop_asked) {
-            log_event(NULL, NULL, LEAT_LOG_WARN, "second signal, exiting at once", fields, 1);
-            die_of(number);
-        }
-        log_event(NULL, NULL, LEAT_LOG_INFO, "stopping, what is in flight is finished", fields, 1);
-        control__stop(control);
-        return;
-    }
-    if (number == SIGHUP) {
-        control->reload_asked = true; /* many at once are one */
-        return;
-    }
-    log_event(NULL, NULL, LEAT_LOG_INFO, "signal without effect", fields, 1);
-}
-
-static void take_signals(struct control *control)
-{
-    struct signalfd_siginfo info;
-
-    while (read(control->signals, &info, sizeof info) == (ssize_t)sizeof info)
-        take_signal(control, (int)info.ssi_signo);
-}
-
-/* One reload at a time; the signal's before the endpoint's, which are answered one by one. */
-static void take_reloads(struct control *control)
-{
-    if (control->reload) {
-        reload_step(control);
-        return;
-    }
-    if (control->stop_asked)
-        return;
-    if (control->reload_asked) {
-        control->reload_asked = false;
-        reload_begin(control, NULL);
-    } else if (control->reloads) {
-        struct order *order = control->reloads;
-        control->reloads = order->next;
-        reload_begin(control, order);
-    }
-}
 
 /* ---- state files ---------------------------------------------------------------------------- */
 
@@ -286,50 +187,45 @@ static bool reap(struct control *control)
     return any_left;
 }
 
-/* ---- configurations ------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
-static bool is_used(const struct control *control, const struct config *config)
+/* What a reload has already taken apart it has to put together first. */
+void control__stop(struct control *control)
 {
-    if (config == control->config)
-        return true;
-    for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        const struct pipeline *pipeline = control->pipelines[i];
-        if (pipeline && pipeline->owner == config)
-            return true;
-        for (uint32_t k = 0; pipeline && k < pipeline->sink_count; k++)
-            if (pipeline->workers[k]->owner == config)
-                return true;
-    }
-    return false;
-}
+    int64_t deadline_ns =
+        clock_now_ns(control->clock) + control->config->shutdown_timeout_ms * 1000000;
 
-void control__sweep(struct control *control)
-{
-    struct control_config **at = &control->configs;
-
-    while (*at) {
-        struct control_config *entry = *at;
-        if (is_used(control, entry->config)) {
-            at = &entry->next;
-            continue;
-        }
-        *at = entry->next;
-        config_destroy(entry->config);
-        free(entry);
-    }
-}
-
-static void free_configs(struct control *control)
-{
-    while (control->configs) {
-        struct control_config *entry = control->configs;
-        control->configs = entry->next;
-        config_destroy(entry->config);
-        free(entry);
-    }
+    control->stop_asked = true;
+    atomic_store_explicit(&control->registry.stopping, true, memory_order_relaxed);
+    if (control->stopping || !reload_give_up(control))
+        return;
+    control->stopping = true;
+    notify_send("STOPPING=1\nSTATUS=finishing what is in flight");
+    for (size_t i = 0; i < control->config->pipeline_count; i++)
+        if (control->pipelines[i])
+            pipeline_ask_stop(control->pipelines[i], deadline_ns);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
+
+/* One reload at a time; the signal's before the endpoint's, which are answered one by one. */
+static void take_reloads(struct control *control)
+{
+    if (control->reload) {
+        reload_step(control);
+        return;
+    }
+    if (control->stop_asked)
+        return;
+    if (control->reload_asked) {
+        control->reload_asked = false;
+        reload_begin(control, NULL);
+    } else if (control->reloads) {
+        struct order *order = control->reloads;
+        control->reloads = order->next;
+        reload_begin(control, order);
+    }
+}
 
 static void wait_for_work(struct control *control)
 {
@@ -381,7 +277,7 @@ static void loop(struct control *control)
         if (running)
             wait_for_work(control);
         doorbell_disarm(&control->bell);
-        take_signals(control);
+        control__take_signals(control);
         orders_take(control);
         take_reloads(control);
         tick(control);
@@ -419,18 +315,7 @@ static void close_control(struct control *control)
     (void)close(control->signals);
     doorbell_fini(&control->bell);
     state_close(&control->state);
-    free_configs(control);
-}
-
-static bool keep_config(struct control *control, struct config *config)
-{
-    control->configs = calloc(1, sizeof *control->configs);
-    if (!control->configs) {
-        config_destroy(config);
-        return false;
-    }
-    control->configs->config = control->config = config;
-    return true;
+    control__free_configs(control);
 }
 
 int control_run(struct config *config)
@@ -444,19 +329,19 @@ int control_run(struct config *config)
     (void)mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     log_init(config);
-    if (!keep_config(&control, config)) {
+    if (!control__keep_config(&control, config)) {
         (void)fprintf(stderr, "leat: cannot start: no memory\n");
         return EX_CANTCREAT;
     }
     if (!state_open(&control.state, config->state_directory, &error)) {
-        free_configs(&control);
+        control__free_configs(&control);
         return fail_early(&error);
     }
     if (!doorbell_init(&control.bell) ||
         !registry_init(&control.registry, config, control.clock, &control.bell) ||
-        !open_signals(&control)) {
+        !control__open_signals(&control)) {
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
-        free_configs(&control);
+        control__free_configs(&control);
         return EX_CANTCREAT;
     }
     control.pipelines = control.registry.pipelines;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * control_internal.h -- what control.c (the loop), orders.c (commands) and reload*.c (a new
- * configuration) share.  [main]
+ * control_internal.h -- what control.c (the loop), control_signals.c, control_configs.c, orders.c
+ * (commands) and reload*.c (a new configuration) share.  [main]
  */
 #ifndef LEAT_CONTROL_INTERNAL_H
 #define LEAT_CONTROL_INTERNAL_H
@@ -51,6 +51,7 @@ struct control {
 #define CONTROL_ANSWER_NS ((int64_t)8000000000)
 
 /* control.c */
+/* Again: nothing more.  What a reload has taken apart it puts together first. */
 void control__stop(struct control *control);
 void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
                            const leat_error *error);
@@ -61,8 +62,18 @@ struct pipeline *control__create(struct control *control, const struct config *c
 /* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
 bool control__recall(struct control *control, struct pipeline *pipeline,
                      struct journal_entry *known, bool *was_known, leat_error *error);
+
+/* control_signals.c */
+/* Before any other thread exists; false with errno. */
+bool control__open_signals(struct control *control);
+void control__take_signals(struct control *control);
+
+/* control_configs.c */
+/* The first one, which is taken over even when the answer is false: no memory. */
+bool control__keep_config(struct control *control, struct config *config);
 /* Frees configurations that nothing points into any more. */
 void control__sweep(struct control *control);
+void control__free_configs(struct control *control); /* all of them, at the end */
 
 /* orders.c */
 void orders_take(struct control *control);
