@@ -4,6 +4,7 @@
  */
 #include "finding.h"
 
+#include "check_sink.h"
 #include "clock.h"
 #include "plugins.h"
 #include "state.h"
@@ -166,23 +167,30 @@ static struct recalled *recall(const struct config *config, const char *pipeline
     return recalled;
 }
 
-static void check_pipeline(struct checker *checker, const struct config *config,
-                           const struct config_pipeline *pipeline, int64_t deadline_ns)
+static void check_source(const struct config *config, const struct config_pipeline *pipeline,
+                         leat_check *check)
 {
     struct recalled *recalled = recall(config, pipeline->name);
+
+    check->known = recalled ? &recalled->start : NULL;
+    plugin_source_ops(pipeline->source)->check(pipeline->source_options, check);
+    check->known = NULL;
+    free(recalled);
+}
+
+/* The source, unless offline, then each sink. */
+static void check_pipeline(struct checker *checker, const struct config *config,
+                           const struct config_pipeline *pipeline, bool offline,
+                           int64_t deadline_ns)
+{
+    bool has_source = !offline && plugin_source_ops(pipeline->source)->check;
     leat_check check = {.size = sizeof check, .context = checker, .report = report};
 
     checker->pipeline = pipeline->name;
-    for (size_t i = 0; i <= pipeline->sink_count; i++) {
-        void (*run)(const void *, leat_check *) =
-            i == 0 ? plugin_source_ops(pipeline->source)->check
-                   : plugin_sink_ops(pipeline->sinks[i - 1].plugin)->check;
-        const void *options = i == 0 ? pipeline->source_options : pipeline->sinks[i - 1].options;
+    for (size_t i = has_source ? 0 : 1; i <= pipeline->sink_count; i++) {
         int64_t left_ms = (deadline_ns - clock_now_ns(&clock_real)) / 1000000;
 
         checker->instance = i == 0 ? "source" : pipeline->sinks[i - 1].name;
-        if (!run)
-            continue;
         if (left_ms <= 0) {
             finding(checker, LEAT_FINDING_ERROR, EX_UNAVAILABLE, "no time left to check it", NULL);
             continue;
@@ -190,23 +198,27 @@ static void check_pipeline(struct checker *checker, const struct config *config,
         /* Each gets an equal part of what is left, so that one that hangs leaves the others some.
          */
         check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
-        check.known = i == 0 && recalled ? &recalled->start : NULL;
-        check.routes = i == 0 ? (leat_strings){0} : routes_of(&pipeline->sinks[i - 1]);
-        run(options, &check);
+        if (i == 0) {
+            check_source(config, pipeline, &check);
+            continue;
+        }
+        check.routes = routes_of(&pipeline->sinks[i - 1]);
+        check_sink(pipeline->name, &pipeline->sinks[i - 1], &check, offline);
         free((void *)(uintptr_t)check.routes.items);
     }
-    free(recalled);
 }
 
-void check_everything(const struct config *config, const char *pipeline,
+void check_everything(const struct config *config, const char *pipeline, bool offline,
                       void (*tell)(void *context, const struct finding *finding), void *context)
 {
     struct checker checker = {.report = tell, .context = context};
     int64_t deadline_ns = clock_now_ns(&clock_real) + (int64_t)CHECK_TIME_MS * 1000000;
 
-    check_listen(&checker, config);
-    check_state(&checker, config);
+    if (!offline) {
+        check_listen(&checker, config);
+        check_state(&checker, config);
+    }
     for (size_t i = 0; i < config->pipeline_count; i++)
         if (!pipeline || strcmp(pipeline, config->pipelines[i].name) == 0)
-            check_pipeline(&checker, config, &config->pipelines[i], deadline_ns);
+            check_pipeline(&checker, config, &config->pipelines[i], offline, deadline_ns);
 }

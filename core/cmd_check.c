@@ -61,8 +61,7 @@ int cmd_check(int argc, char **argv)
     if (line.json)
         (void)printf("[");
     print(&printer, &valid);
-    if (!line.offline)
-        check_everything(config, line.pipeline, print, &printer);
+    check_everything(config, line.pipeline, line.offline, print, &printer);
     if (line.json)
         (void)printf("]\n");
     else

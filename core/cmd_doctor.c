@@ -160,7 +160,7 @@ int cmd_doctor(int argc, char **argv)
     } else {
         look(&line, config, &findings);
         if (config)
-            check_everything(config, line.pipeline, add, &findings);
+            check_everything(config, line.pipeline, false, add, &findings);
         exit_code = show_all(&findings, line.json);
         (void)fflush(stdout);
         if (exit_code != EX_OK)

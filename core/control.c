@@ -83,7 +83,7 @@ void control__note_failure(struct control *control, const char *pipeline, const 
 }
 
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 leat_error *error)
+                                 bool tried, leat_error *error)
 {
     struct pipeline_setup setup = {
         .config = &config->pipelines[index],
@@ -94,6 +94,7 @@ struct pipeline *control__create(struct control *control, const struct config *c
         .memory_factor = config->pipeline_count,
         .tally_tables = (uint32_t)config->metrics_tables,
         .mlock = config->mlock,
+        .tried = tried,
     };
 
     return pipeline_create(&setup, error);
@@ -108,13 +109,13 @@ bool control__recall(struct control *control, struct pipeline *pipeline,
     return status == LEAT_OK || status == LEAT_EOF;
 }
 
-static bool make_pipeline(struct control *control, size_t index)
+static bool make_pipeline(struct control *control, size_t index, bool again)
 {
     const struct config_pipeline *config = &control->config->pipelines[index];
     leat_error error = {.size = sizeof error};
     struct journal_entry *known = malloc(sizeof *known);
     struct pipeline *pipeline =
-        known ? control__create(control, control->config, index, &error) : NULL;
+        known ? control__create(control, control->config, index, again, &error) : NULL;
     bool was_known = false;
     bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error) &&
                 pipeline_recall(pipeline, was_known ? known : NULL, &error);
@@ -168,7 +169,7 @@ static void pipeline_ended(struct control *control, size_t index)
     }
     registry_set(&control->registry, index, NULL);
     pipeline_destroy(pipeline);
-    if (again && make_pipeline(control, index))
+    if (again && make_pipeline(control, index, true))
         keep_orders(control->pipelines[index], hold, paused);
     else if (control->exit_code != 0)
         control__stop(control);
@@ -353,7 +354,7 @@ int control_run(struct config *config)
         return fail_early(&error);
     }
     for (size_t i = 0; i < config->pipeline_count && control.exit_code == 0; i++)
-        (void)make_pipeline(&control, i);
+        (void)make_pipeline(&control, i, false);
     if (control.exit_code != 0)
         control__stop(&control);
     else

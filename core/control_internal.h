@@ -56,9 +56,9 @@ void control__stop(struct control *control);
 void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
                            const leat_error *error);
 void control__write_state(struct control *control, struct pipeline *pipeline, bool all);
-/* Without a thread yet; NULL with *error. */
+/* Without a thread yet; NULL with *error.  tried: see pipeline_setup. */
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 leat_error *error);
+                                 bool tried, leat_error *error);
 /* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
 bool control__recall(struct control *control, struct pipeline *pipeline,
                      struct journal_entry *known, bool *was_known, leat_error *error);

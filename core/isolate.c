@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * isolate.c -- see isolate.h: the operations of a sink that runs in a helper process.  [worker],
- * but for create and destroy, which are [main].
+ * but for create and destroy, which are [main], as is all of a trial (isolate_try.c).
  *
  * A batch crosses by its place in the worker's pool, which the helper sees and cannot write.  All
  * that the helper writes is hostile: an index is compared with one of our own, an entry is copied
@@ -119,9 +119,7 @@ static bool is_over(const leat_sink *sink)
     return sink->gone || sink->breach[0] || sink->is_down || sink->hangs || sink->grows;
 }
 
-/* Until the helper has something, the host wants its thread back (wake_fd >= 0), or the time is
- * over. */
-static void wait_for_helper(leat_sink *sink, int wake_fd, int32_t max_wait_ms)
+void isolate_wait(leat_sink *sink, int wake_fd, int32_t max_wait_ms)
 {
     struct pollfd fds[] = {{.fd = sink->bell, .events = POLLIN},
                            {.fd = sink->socket, .events = POLLIN},
@@ -226,7 +224,8 @@ static leat_status isolate_start(leat_sink *sink, leat_sink_start *start, leat_e
     if (sink->pid <= 0) {
         if (!isolate_begin(sink, start, error))
             return LEAT_ERETRY;
-        isolate_set_metric(sink, sink->starts_metric, (double)++sink->starts);
+        if (!sink->is_trial)
+            isolate_set_metric(sink, sink->starts_metric, (double)++sink->starts);
         isolate_set_metric(sink, sink->pid_metric, (double)sink->pid);
         return LEAT_AGAIN;
     }
@@ -290,7 +289,7 @@ static leat_status isolate_poll(leat_sink *sink, int32_t max_wait_ms, leat_error
     if (!take(sink, false) && !is_over(sink) && max_wait_ms != 0) {
         if (max_wait_ms < 0 || max_wait_ms > look_ms)
             max_wait_ms = look_ms;
-        wait_for_helper(sink, sink->host->wake_fd, max_wait_ms);
+        isolate_wait(sink, sink->host->wake_fd, max_wait_ms);
         (void)take(sink, true);
     }
     return is_over(sink) ? tell_end(sink, error) : LEAT_OK;
@@ -304,7 +303,7 @@ static void wait_for_stop(leat_sink *sink, uint32_t deadline_ms)
         int64_t left_ms = (until_ns - sink->host->now_ns(sink->host)) / 1000000;
         if (left_ms <= 0)
             return;
-        wait_for_helper(sink, -1, left_ms > 60000 ? 60000 : (int32_t)left_ms);
+        isolate_wait(sink, -1, left_ms > 60000 ? 60000 : (int32_t)left_ms);
         (void)take(sink, true);
     }
 }

@@ -192,16 +192,18 @@ static void drive(struct helper *helper, const void *options)
                              .format = helper->hello.format};
     leat_status status = helper->ops->create(&helper->host, options, &helper->sink, &error);
 
-    if (status == LEAT_OK)
-        status = start_plugin(helper, &start, &error);
-    else if (!error.text[0])
+    bool is_trial = helper->hello.is_trial;
+
+    if (status != LEAT_OK && !error.text[0])
         (void)snprintf(error.text, sizeof error.text,
                        "the plugin's create failed with %d and no reason", (int)status);
+    if (status == LEAT_OK && !is_trial)
+        status = start_plugin(helper, &start, &error);
     helper_say_state(helper, ISOLATE_STARTED, status, &start, &error);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK && !is_trial)
         run_plugin(helper);
     wait_for_stop(helper);
-    if (helper->sink && !helper->orphan)
+    if (helper->sink && !helper->orphan && !is_trial)
         (void)helper->ops->stop(helper->sink, helper->deadline_ms);
     helper->ops->destroy(helper->sink);
     helper_say_state(helper, ISOLATE_STOPPED, LEAT_OK, NULL, NULL);

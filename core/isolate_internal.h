@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * isolate_internal.h -- the daemon's side of a sink in a process of its own.  [worker], but for
- * create and destroy.
+ * create, destroy and isolate_try.
  */
 #ifndef LEAT_ISOLATE_INTERNAL_H
 #define LEAT_ISOLATE_INTERNAL_H
@@ -9,6 +9,7 @@
 #include "isolate_wire.h"
 #include "worker.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 /* What the helper has: one entry a slot of the worker's, found by the token's low bits. */
@@ -31,6 +32,8 @@ struct leat_sink {
     uint32_t offered, done, told; /* our own copies of the indices */
     uint32_t epoch, lent_count;
     bool failed;               /* a result was no OK: nothing is offered until all are back */
+    bool is_trial;             /* of isolate_try: what is begun next is to create and no more */
+    bool was_begun;            /* there was a process, whether it is still there or not */
     bool gone;                 /* it ended, or closed what it needs */
     bool hangs;                /* it did not answer for isolate_timeout */
     bool grows;                /* it has more memory than isolate_memory */
@@ -56,6 +59,12 @@ struct leat_sink {
     struct isolate_message message; /* the one that is looked at */
 };
 
+/* isolate.c */
+
+/* Until the helper has something, the host wants its thread back (wake_fd >= 0), or the time is
+ * over. */
+void isolate_wait(leat_sink *sink, int wake_fd, int32_t max_wait_ms);
+
 /* isolate_process.c */
 
 /* Begins a helper and says to it what it needs. */
@@ -64,6 +73,9 @@ bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *er
 /* Ends it, the hard way when it has not ended within patience_ms, and waits until there is no such
  * process.  how: what became of it.  True: it ended by itself, with status 0. */
 bool isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size);
+
+/* [any] "was killed by signal 11 (Segmentation fault)". */
+void isolate_describe_end(const siginfo_t *end, char *how, size_t size);
 
 /* isolate_messages.c */
 

@@ -179,6 +179,7 @@ static bool say_hello(leat_sink *sink, const leat_sink_start *start, int bell)
         .durable = start->durable,
         .known = start->known,
         .parent = getpid(),
+        .is_trial = sink->is_trial,
         .secrets = worker->host.extension(&worker->host, LEAT_EXTENSION_SECRETS) != NULL,
     };
     int fds[ISOLATE_FDS] = {worker->pool.fd, make_shared(sink),
@@ -263,6 +264,7 @@ bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *er
     char how[128];
 
     reset(sink);
+    sink->was_begun = false;
     wrong = make_pairs(sink, &socket, &bell, &voice) ? 0 : errno;
     if (wrong == 0)
         wrong = spawn(sink, socket, voice, &sink->pid);
@@ -274,6 +276,7 @@ bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *er
     drop_descriptor(&bell);
     drop_descriptor(&voice);
     if (wrong == 0) {
+        sink->was_begun = true;
         isolate_watch_begin(sink);
         return true;
     }
@@ -283,7 +286,7 @@ bool isolate_begin(leat_sink *sink, const leat_sink_start *start, leat_error *er
     return false;
 }
 
-static void describe(const siginfo_t *end, char *how, size_t size)
+void isolate_describe_end(const siginfo_t *end, char *how, size_t size)
 {
     if (end->si_code == CLD_EXITED)
         (void)snprintf(how, size, "ended by itself with status %d", end->si_status);
@@ -307,7 +310,7 @@ bool isolate_end(leat_sink *sink, int32_t patience_ms, char *how, size_t size)
         (void)kill(-sink->pid, SIGKILL); /* what it began, while its number is still its own */
         while (waitid(P_PID, (id_t)sink->pid, &end, WEXITED) != 0 && errno == EINTR)
             ;
-        describe(&end, how, size);
+        isolate_describe_end(&end, how, size);
         is_well = end.si_code == CLD_EXITED && end.si_status == 0;
         isolate_take_voice(sink, true);
         sink->pid = 0;

@@ -92,8 +92,8 @@ struct isolate_hello {
     leat_identity durable;
     uint32_t known;
     int32_t parent;
-    uint32_t secrets; /* 1: there are some to ask for */
-    uint32_t reserved;
+    uint32_t secrets;  /* 1: there are some to ask for */
+    uint32_t is_trial; /* 1: create an instance, say ISOLATE_STARTED how that went, and no more */
 };
 
 /* Sends what the message's length says, with `count` descriptors.  False with errno set. */

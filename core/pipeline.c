@@ -122,8 +122,8 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
         goto fail;
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         what = pipeline->sink_names[i];
-        pipeline->workers[i] =
-            pipeline_make_worker(pipeline, i, &setup->config->sinks[i], setup->owner, error);
+        pipeline->workers[i] = pipeline_make_worker(pipeline, i, &setup->config->sinks[i],
+                                                    setup->owner, setup->tried, error);
         if (!pipeline->workers[i])
             goto fail;
     }

@@ -79,6 +79,7 @@ struct pipeline_setup {
     size_t memory_factor;  /* how many pipelines share `memory` */
     uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
+    bool tried; /* its sinks' plugins took these options before: isolated ones need not say so */
     uint32_t watch; /* LEAT_WATCH_... */
 };
 
@@ -105,12 +106,12 @@ leat_status pipeline_drop_sink(struct pipeline *pipeline, uint32_t sink, const c
 int pipeline_find_sink(const struct pipeline *pipeline, const char *name);
 
 /* [main] The steps by which a sink's worker is replaced.  make: another one, without a thread; NULL
- * with *error.  stop: asks the present one to end, finishing what is lent within that time.
+ * with *error.  tried: as in pipeline_setup.  stop: asks the present one to end, finishing what is lent within that time.
  * stopped: it has ended.  join: its thread is gone.  Then the new one takes over all that it had
  * (worker_inherit), is put in its place under the registry's lock, and is started. */
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    leat_error *error);
+                                    bool tried, leat_error *error);
 void pipeline_stop_worker(struct pipeline *pipeline, uint32_t sink, uint32_t finish_ms);
 bool pipeline_worker_stopped(const struct pipeline *pipeline, uint32_t sink);
 void pipeline_join_worker(struct pipeline *pipeline, uint32_t sink);

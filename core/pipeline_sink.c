@@ -9,6 +9,7 @@
 #include "pipeline_internal.h"
 
 #include "host_services.h"
+#include "isolate.h"
 #include "log.h"
 #include "plugins.h"
 
@@ -37,7 +38,7 @@ static void log_of_sink(const leat_host *host, int32_t level, const char *messag
 
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    leat_error *error)
+                                    bool tried, leat_error *error)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     struct worker_setup setup = {
@@ -63,7 +64,8 @@ struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
     }
     if (worker_init(worker, &setup, error) &&
         pipeline__is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error),
-                          error)) {
+                          error) &&
+        (tried || !config->isolate || pipeline__is_made(isolate_try(worker, error), error))) {
         worker->owner = owner;
         return worker;
     }

@@ -52,7 +52,7 @@ static bool prepare_sinks(struct reload *reload, struct job *job, struct pipelin
         if (config_same_sink(pipeline->workers[i]->config, &config->sinks[i]))
             continue;
         job->workers[i] =
-            pipeline_make_worker(pipeline, i, &config->sinks[i], reload->config, error);
+            pipeline_make_worker(pipeline, i, &config->sinks[i], reload->config, false, error);
         if (!job->workers[i])
             return false;
     }
@@ -77,7 +77,7 @@ bool reload__plan(struct control *control, struct reload *reload, leat_error *er
         if (job->kind == JOB_SINKS && !prepare_sinks(reload, job, old, config, error))
             return false;
         if (job->kind == JOB_ANEW || job->kind == JOB_NEW) {
-            job->pipeline = control__create(control, reload->config, i, error);
+            job->pipeline = control__create(control, reload->config, i, false, error);
             if (!job->pipeline)
                 return false;
         }

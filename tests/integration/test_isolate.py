@@ -315,3 +315,32 @@ def test_a_library_that_is_being_replaced_costs_nothing(db, leat, scratch):
     shop.daemon.wait_line('"id":1')
     assert shop.pid() != pid
     assert shop.daemon.terminate() == 0
+
+
+@pytest.mark.parametrize("wrong", [{"window": 7}, {"confirm_hold": "soon"}, {"route": "cdc.{nothing}"}])
+def test_options_that_only_the_plugin_can_judge_are_found_before_anything_is_made(wrong, db, leat, scratch):
+    """As of a sink in the daemon: the same words, 78, and no slot; leat check says it as well, also offline; and a reload
+    to them is refused with the old sink still at work."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    bus = {"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{places.free_port()}", "stream": "LEAT", "route": "cdc.{table}", **wrong}
+    said = []
+    for isolate in (False, True):
+        daemon = leat(db.dsn(), sinks=[{**bus, "isolate": isolate}], state=scratch / f"state{isolate}")
+        daemon.start(wait=False)
+        assert daemon.wait_exit() == 78, daemon.stderr_tail()
+        said.append(daemon.stderr().splitlines()[-1].split(": ")[-1])
+        assert db.scalar("SELECT count(*) FROM pg_replication_slots") == 0
+        offline = command("check", "--offline", "-c", daemon.config, build=daemon.build)
+        assert offline.returncode == 78 and said[-1] in offline.stdout + offline.stderr, offline
+    assert said[0] == said[1] and said[0]
+    shop = Helpers(db, leat, scratch).start()
+    pid = shop.pid()
+    shop.sinks.append({**bus, "isolate": True})
+    shop.daemon.tree["pipelines"][0]["sinks"] = shop.sinks
+    shop.daemon.write_config()
+    code, text = shop.admin.post("/reload")
+    assert code == 422 and said[0].replace('"', '\\"') in str(text), text
+    db.execute("INSERT INTO t VALUES (1)")
+    shop.daemon.wait_line('"id":1')
+    assert shop.pid() == pid and shop.metric(STARTS) == 1
+    assert shop.daemon.terminate() == 0

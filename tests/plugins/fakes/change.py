@@ -503,6 +503,14 @@ def case_reload_bad():
     assert sink_status("a")["starts"] == 1
     write(pipeline(sinks=[sink("a", log=os.path.join(DIR, "none", "x.log"))]))
     assert "cannot open" in post("/reload", expect=422)["error"]  # create said no: nothing has changed either
+    if CASE.startswith("isolated_"):  # it dies, or hangs, in its create
+        for how, words in (("abort", "signal 6"), ("exit", "status 3"), ("hang", "did not answer for 1 s")):
+            write(pipeline(sinks=[sink("a", in_create=how, isolate_timeout="1s")]))
+            error = post("/reload", expect=422)["error"]
+            assert words in error and "before its create came back" in error, error
+        write(pipeline(sinks=[sink("a"), sink("b", in_create="no")]))  # of a pipeline that would begin anew
+        assert "as told" in post("/reload", expect=422)["error"]
+    assert sink_status("a")["starts"] == 1 and not os.path.exists(os.path.join(DIR, "b.log"))
     write(pipeline(sinks=[sink("a", lent=5)]), log={"level": "debug", "format": "json"})
     post("/reload")
     assert json.loads(ask("/status")[1])["log_level"] == "debug"

@@ -41,9 +41,14 @@ static const char *const modes[] = {
     "ok",     "slow", "fail", "down",  "out_of_order", "twice", "never",    "reject", "refuse",
     "forget", "drop", "late", "crash", "exit",         "block", "scribble", "write",  NULL};
 
+/* What it does in its create, or its check. */
+enum { ENTRY_OK, ENTRY_NO, ENTRY_ABORT, ENTRY_EXIT, ENTRY_HANG };
+static const char *const entries[] = {"ok", "no", "abort", "exit", "hang", NULL};
+
 struct options {
     const char *log;
     int64_t mode, every, lent, delay_us, hold, certificate;
+    int64_t in_create, in_check;
     bool holds;
 };
 
@@ -255,6 +260,16 @@ static void declare_metrics(leat_sink *sink)
         sink->metrics->set(host, certificate, (double)sink->options->certificate);
 }
 
+static void enter(int64_t how)
+{
+    if (how == ENTRY_ABORT)
+        abort();
+    if (how == ENTRY_EXIT)
+        _exit(3);
+    while (how == ENTRY_HANG)
+        (void)pause();
+}
+
 static leat_status fake_create(const leat_host *host, const void *config, leat_sink **out,
                                leat_error *error)
 {
@@ -270,6 +285,12 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     (void)pthread_mutex_init(&sink->lock, NULL);
     (void)pthread_cond_init(&sink->moved, NULL);
     declare_metrics(sink);
+    enter(sink->options->in_create);
+    if (sink->options->in_create == ENTRY_NO) {
+        error->exit_code = 65;
+        (void)snprintf(error->text, sizeof error->text, "in_create: no, as told");
+        return LEAT_ECONFIG;
+    }
     sink->log = fopen(sink->options->log, "a");
     if (!sink->log)
         (void)snprintf(error->text, sizeof error->text, "cannot open %s", sink->options->log);
@@ -401,6 +422,20 @@ static void fake_destroy(leat_sink *sink)
     free(sink);
 }
 
+static void fake_check(const void *config, leat_check *check)
+{
+    const struct options *given = config;
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "looked at by process %d", (int)getpid());
+    check->report(check, LEAT_FINDING_OK, 0, text, NULL);
+    for (size_t i = 0; i < check->routes.count; i++)
+        check->report(check, LEAT_FINDING_WARNING, 0, check->routes.items[i], "one\ntwo");
+    enter(given->in_check);
+    if (given->in_check == ENTRY_NO)
+        check->report(check, LEAT_FINDING_ERROR, 65, "in_check: no, as told", NULL);
+}
+
 static const leat_route_rules rules = {
     .allowed = "abcdefghijklmnopqrstuvwxyz", .literal = ".", .escape = '%', .max_length = 64};
 
@@ -414,6 +449,7 @@ static const leat_sink_ops ops = {
     .poll = fake_poll,
     .stop = fake_stop,
     .destroy = fake_destroy,
+    .check = fake_check,
 };
 
 static const leat_option options[] = {
@@ -428,6 +464,8 @@ static const leat_option options[] = {
                          "how much later than accepted it is durable"),
     LEAT_OPTION_INT("certificate", struct options, certificate, "0", 0, INT64_MAX, 0,
                     "the end of the certificate that it claims to have, in seconds since 1970"),
+    LEAT_OPTION_ENUM("in_create", struct options, in_create, "ok", entries, 0, "what create does"),
+    LEAT_OPTION_ENUM("in_check", struct options, in_check, "ok", entries, 0, "what check does"),
     LEAT_OPTION_BOOL("holds", struct options, holds, "true", 0, "say what it holds when it starts"),
 };
 

@@ -6,6 +6,7 @@ A case isolated_X is the case X with each sink in a process of its own.
 """
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -63,7 +64,7 @@ def run(path, expect=0):
 
 def helpers_ended_well(err):
     """What a sanitizer says of a helper is in the log, and its exit status too: but where it is told to end badly."""
-    if CASE not in ("isolated_crash", "isolated_exit", "isolated_write", "isolated_scribble"):
+    if CASE not in ("isolated_crash", "isolated_exit", "isolated_write", "isolated_scribble", "isolated_die_in_create"):
         for words in ("did not end well", "Sanitizer", "runtime error"):
             if words in err:
                 sys.exit(f"{words!r} in:\n{err[-6000:]}")
@@ -189,6 +190,71 @@ def case_dead_letter():
 
 def case_refuse():
     has(run(config([pipeline(sinks=[sink(mode="refuse")])]), expect=78), "refused as told")
+
+
+def case_refuse_create():
+    """What only the plugin can judge is found before anything begins: the same words and the same end, isolated or not."""
+    none = os.path.join(DIR, "none", "x.log")
+    for options, code, words in (({"in_create": "no"}, 65, "in_create: no, as told"), ({"log": none}, 78, "cannot open " + none),
+                                 ({"route": "a.{nothing}"}, 78, "nothing"), ({"route": "a b"}, 78, "route")):
+        ends = []
+        for isolate in (False, True):
+            err = run(config([pipeline(sinks=[sink(**{**options, "isolate": isolate})])]), expect=code)
+            has(err, words)
+            ends.append(err.splitlines()[-1])
+            assert "streaming" not in err and not os.path.exists(os.path.join(DIR, "state", "p.state")), err
+        assert ends[0] == ends[1] or "route" in options and ends[0].split(": ", 2)[2:] == ends[1].split(": ", 2)[2:], ends
+
+
+def case_isolated_die_in_create():
+    """One that ends or hangs in its create ends the daemon before anything begins, with 70 and one line that says what."""
+    for how, words in (("abort", r"was killed by signal 6 \(Aborted\)"), ("exit", "ended by itself with status 3"),
+                       ("hang", "did not answer for 1 s and was killed")):
+        err = run(config([pipeline(sinks=[sink(in_create=how, isolate_timeout="1s")])]), expect=70)
+        said = err.splitlines()[-1]
+        assert re.fullmatch(rf"leat: pipeline p: start: the process \d+ of plugin fake_sink {words} before its create came back", said), err
+        assert not os.path.exists(os.path.join(DIR, "sink.log")) or not got(), err
+
+
+def look(*words, **options):
+    """leat check of one sink: its exit status, its findings, its process, and the other one that it says its check was in."""
+    process = subprocess.Popen([LEAT, "check", "--json", "-c", config([pipeline(sinks=[sink(**options)])]), *words],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = process.communicate(timeout=LIMIT)
+    try:
+        found = [x for x in json.loads(out) if x.get("instance", x.get("sink")) == "sink"]
+    except ValueError:
+        sys.exit(f"exit {process.returncode}, no answer:\n{out}\n{err[-3000:]}")
+    texts = [x["text"] for x in found]
+    looked = [int(text.split()[-1]) for text in texts if text.startswith("looked at by process")]
+    return process.returncode, [x for x in found if not x["text"].startswith("looked at")], process.pid, looked
+
+
+def case_check():
+    """leat check says what only the plugin can judge, also offline, and outlives a plugin that does not come back."""
+    for isolate in (False, True):
+        code, found, ours, looked = look(isolate=isolate, route="some.{table}")
+        assert code == 0 and [(x["severity"], x["text"], x["fix"]) for x in found] == [("warning", "some.{table}", "one\ntwo")], found
+        assert len(looked) == 1 and (looked[0] == ours) is not isolate, (looked, ours)
+        assert look("--offline", isolate=isolate)[:2] == (0, [])
+        for words in ([], ["--offline"]):
+            code, found, *_ = look(*words, isolate=isolate, in_create="no")
+            assert (code, [x["text"] for x in found]) == (65, ["in_create: no, as told"]), (code, found)
+            code, found, _, looked = look(*words, isolate=isolate, log=os.path.join(DIR, "none", "x"))
+            assert code == 78 and len(found) == 1 and "cannot open" in found[0]["text"] and bool(looked) != bool(words), found
+            for how, said in (("abort", "crashed in its create: its process was killed by signal 6 (Aborted)"),
+                              ("exit", "crashed in its create: its process ended by itself with status 3")):
+                code, found, *_ = look(*words, isolate=isolate, in_create=how)
+                assert (code, [x["text"] for x in found]) == (70, ["plugin fake_sink " + said]), (code, found)
+        code, found, *_ = look(isolate=isolate, in_check="no", in_create="no")  # its check has said enough
+        assert (code, [x["text"] for x in found]) == (65, ["in_check: no, as told"]), (code, found)
+    for how, said in (("abort", "crashed in its check: its process was killed by signal 6 (Aborted)"),
+                      ("exit", "crashed in its check: its process ended by itself with status 3"),
+                      ("hang", "did not come back in time in its check")):
+        begun = time.monotonic()
+        code, found, *_ = look(isolate=True, in_check=how)
+        assert (code, [x["text"] for x in found]) == (70, ["plugin fake_sink " + said]), (code, found)
+        assert time.monotonic() - begun < 12
 
 
 def case_large_record():
