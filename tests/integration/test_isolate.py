@@ -325,8 +325,8 @@ def test_options_that_only_the_plugin_can_judge_are_found_before_anything_is_mad
     bus = {"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{places.free_port()}", "stream": "LEAT", "route": "cdc.{table}", **wrong}
     said = []
     for isolate in (False, True):
-        daemon = leat(db.dsn(), sinks=[{**bus, "isolate": isolate}], state=scratch / f"state{isolate}")
-        daemon.start(wait=False)
+        daemon = leat(db.dsn(), sinks=[{**bus, "isolate": isolate}])
+        daemon.start()
         assert daemon.wait_exit() == 78, daemon.stderr_tail()
         said.append(daemon.stderr().splitlines()[-1].split(": ")[-1])
         assert db.scalar("SELECT count(*) FROM pg_replication_slots") == 0
