@@ -167,6 +167,8 @@ void rig_init(struct rig *rig, const char *case_name, int64_t timeout_ms)
     isolate_ops(&none, &rig->ops);
     if (rig->ops.create(&rig->worker.host, NULL, &rig->sink, &rig->error) != LEAT_OK)
         abort();
+    rig->worker.isolated = rig->ops;
+    rig->worker.sink = rig->sink;
 }
 
 void rig_fini(struct rig *rig)

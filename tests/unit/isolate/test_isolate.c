@@ -7,6 +7,7 @@
  * result that a worker could not take.  Nothing waits for ever: alarm() ends the program.
  */
 #include "breaches.h"
+#include "isolate.h"
 #include "isolate_options.h"
 #include "region.h"
 #include "rig.h"
@@ -140,6 +141,45 @@ static void whatever_a_helper_does_is_contained(void **state)
     }
 }
 
+/* Its end, in whatever way, is what the plugin's create did: no reason to try again. */
+static void a_trial_is_over_when_it_returns(void **state)
+{
+    static const struct {
+        const char *name;
+        leat_status status;
+        int exit_code;
+        const char *error;
+    } trials[] = {
+        {"sends_descriptors", LEAT_OK, 0, ""},
+        {"asks_for_secrets", LEAT_OK, 0, ""},
+        {"does_not_stop", LEAT_OK, 0, ""},
+        {"length_too_short", LEAT_EFATAL, 70, "was killed: it sent a message that is none before"},
+        {"started_with_nonsense", LEAT_EFATAL, 70, "makes no sense before its create"},
+        {"started_again", LEAT_EFATAL, 70, "a status that there is not before its create"},
+        {"does_not_start", LEAT_EFATAL, 70, "did not answer for 1 s and was killed before"},
+        {"ends_at_once", LEAT_EFATAL, 70, "ended by itself with status 3 before its create"},
+    };
+    static struct rig rig;
+    int before = descriptors();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
+        (void)alarm(CASE_SECONDS);
+        rig_init(&rig, trials[i].name, 1000);
+        leat_status status = isolate_try(&rig.worker, &rig.error);
+        if (status != trials[i].status || rig.error.exit_code != trials[i].exit_code ||
+            !strstr(rig.error.text, trials[i].error))
+            fail_msg("%s: status %d, exit %d, %s\n%s", trials[i].name, (int)status,
+                     rig.error.exit_code, rig.error.text, rig.log);
+        assert_true(metric(&rig, "helper_pid") == 0 && metric(&rig, "helper_starts_total") == 0);
+        while (waitpid(-1, NULL, 0) > 0)
+            ;
+        assert_int_equal(rig.wrong, 0);
+        rig_fini(&rig);
+        assert_int_equal(descriptors(), before);
+    }
+}
+
 static void it_may_die_saying_anything(void **state)
 {
     static struct rig rig;
@@ -216,6 +256,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_arrive_as_they_were),
         cmocka_unit_test(whatever_a_helper_does_is_contained),
+        cmocka_unit_test(a_trial_is_over_when_it_returns),
         cmocka_unit_test(it_may_die_saying_anything),
         cmocka_unit_test(a_sink_can_be_begun_again_and_again),
     };
