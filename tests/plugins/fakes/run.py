@@ -453,11 +453,10 @@ def case_isolated_hang():
     process = start(config([pipeline(src=source(transactions=4000, burst=20), sinks=[sink(
         delay_us=300, lent=2, isolate_timeout="1s")])]))
     for _ in range(3):
-        wait_until(lambda: helpers(process), "begun")
-        pid = helpers(process)[0]
         seen = len(got()) if os.path.exists(os.path.join(DIR, "sink.log")) else 0
         wait_until(lambda: process.poll() is not None or os.path.exists(os.path.join(DIR, "sink.log")) and len(got()) > seen + 200,
                    "delivered")
+        pid = helpers(process)[0]  # by now not the one that only tries the options
         os.kill(pid, signal.SIGSTOP)
         wait_until(lambda: not is_there(pid), "killed")
     err = finish(process)
