@@ -102,7 +102,7 @@ class Storm(Commands):
 
     def strike_helper(self):
         """The process of an isolated sink is killed; leat goes on."""
-        for pid in self.daemon.children():
+        for pid in self.daemon.helpers():
             os.kill(pid, signal.SIGKILL)
 
     def fault_kill_leat_as_it_starts(self):

@@ -49,7 +49,7 @@ def test_nothing_is_lost_or_doubled_when_an_isolated_sink_or_its_daemon_is_kille
         if turn % 3 == 2:
             s.fault_kill_leat()
         else:
-            killed += len(s.daemon.children())
+            killed += len(s.daemon.helpers())
             s.strike_helper()
         s.daemon.must_run()
     assert killed >= 5

@@ -101,10 +101,13 @@ class Leat:
     def running(self):
         return self.process is not None and self.process.poll() is None
 
-    def children(self):
-        """The processes that it has begun."""
+    def helpers(self):
+        """The processes of isolated sinks: begun by their workers.  The control thread's only try the options, and leat does
+        not go on without an answer from those."""
         pids = set()
         for task in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            if task.parent.name == str(self.process.pid):
+                continue
             try:
                 pids.update(int(pid) for pid in task.read_text().split())
             except (FileNotFoundError, ProcessLookupError):
