@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { STEP_MS = 100, LONGEST_WAIT_MS = 1000, DYING_NS = 1000000000, FLUSH_MS = 1 };
+enum { LANDING_MS = 500 };
 
 static const leat_route_rules route_rules = {
     .allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
@@ -104,13 +105,31 @@ static leat_status kafka_create(const leat_host *host, const void *config, leat_
     return LEAT_OK;
 }
 
+/* What the producer still reports concerns nobody.  The answers to what a transactional one has in
+ * flight are waited for, though not for long: librdkafka (2.0.2) frees the text of a transaction's
+ * error as its main thread ends, and a broker's thread that then hears that the producer is shut out
+ * frees it once more. */
+static void close_producer(leat_sink *sink)
+{
+    bool lands = transaction_is_used(sink);
+    int64_t until_ns = now_ns(sink) + (int64_t)LANDING_MS * 1000000;
+    sink->state = SINK_STOPPED;
+    (void)rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING |
+                                             (lands ? 0 : RD_KAFKA_PURGE_F_INFLIGHT));
+    while (lands && rd_kafka_outq_len(sink->producer) > 0 && now_ns(sink) < until_ns)
+        (void)rd_kafka_poll(sink->producer, STEP_MS / 10);
+    while (rd_kafka_poll(sink->producer, 0) > 0)
+        ;
+    rd_kafka_destroy(sink->producer);
+}
+
 static void close_handles(leat_sink *sink)
 {
     transaction_forget(sink);
     topics_clear(&sink->topics);
     tail_fini(&sink->topics.tail);
     if (sink->producer)
-        rd_kafka_destroy(sink->producer);
+        close_producer(sink);
     sink->producer = sink->topics.producer = sink->topics.tail.asker = NULL;
 }
 
@@ -464,13 +483,7 @@ static leat_status kafka_stop(leat_sink *sink, uint32_t deadline_ms)
         if (failure)
             rd_kafka_error_destroy(failure);
     }
-    sink->state = SINK_STOPPED; /* what the producer still reports concerns nobody */
-    if (sink->producer) {
-        (void)rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                                 RD_KAFKA_PURGE_F_NON_BLOCKING);
-        while (rd_kafka_poll(sink->producer, 0) > 0)
-            ;
-    }
+    sink->state = SINK_STOPPED;
     close_handles(sink);
     window_reset(&sink->window);
     if (unsure && sink->failure == LEAT_OK)
