@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * control_internal.h -- what control.c (the loop), control_signals.c, control_configs.c, orders.c
- * (commands) and reload*.c (a new configuration) share.  [main]
+ * control_internal.h -- what control*.c (the loop and what it turns for), orders.c (commands)
+ * and reload*.c (a new configuration) share.  [main]
  */
 #ifndef LEAT_CONTROL_INTERNAL_H
 #define LEAT_CONTROL_INTERNAL_H
@@ -53,6 +53,9 @@ struct control {
 /* control.c */
 /* Again: nothing more.  What a reload has taken apart it puts together first. */
 void control__stop(struct control *control);
+
+/* control_pipelines.c */
+/* The first one is what the daemon ends with. */
 void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
                            const leat_error *error);
 void control__write_state(struct control *control, struct pipeline *pipeline, bool all);
@@ -62,6 +65,12 @@ struct pipeline *control__create(struct control *control, const struct config *c
 /* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
 bool control__recall(struct control *control, struct pipeline *pipeline,
                      struct journal_entry *known, bool *was_known, leat_error *error);
+/* Made, and started; tried: see pipeline_setup.  False: the failure was noted. */
+bool control__make_pipeline(struct control *control, size_t index, bool tried);
+/* Once a turn.  Those that have ended go, or begin again; false: none is left. */
+bool control__reap(struct control *control);
+/* Once a turn: what is urgent, and what is due. */
+void control__write_states(struct control *control);
 
 /* control_signals.c */
 /* Before any other thread exists; false with errno. */
