@@ -193,7 +193,7 @@ int control_run(struct config *config)
         return fail_early(&error);
     }
     for (size_t i = 0; i < config->pipeline_count && control.exit_code == 0; i++)
-        (void)control__make_pipeline(&control, i, false);
+        (void)control__make_pipeline(&control, i, CONTROL_FIRST_TRY_MS);
     if (control.exit_code != 0)
         control__stop(&control);
     else

@@ -50,6 +50,11 @@ struct control {
 /* A command that waits for something is answered at the latest after this, with 202. */
 #define CONTROL_ANSWER_NS ((int64_t)8000000000)
 
+/* What a reload gives a plugin in a process of its own to say whether it takes its options.  At the
+ * start nothing waits yet, and isolate_timeout alone is the bound. */
+#define CONTROL_TRY_MS 5000
+#define CONTROL_FIRST_TRY_MS INT32_MAX
+
 /* control.c */
 /* Again: nothing more.  What a reload has taken apart it puts together first. */
 void control__stop(struct control *control);
@@ -59,14 +64,14 @@ void control__stop(struct control *control);
 void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
                            const leat_error *error);
 void control__write_state(struct control *control, struct pipeline *pipeline, bool all);
-/* Without a thread yet; NULL with *error.  tried: see pipeline_setup. */
+/* Without a thread yet; NULL with *error.  try_ms: see pipeline_setup. */
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 bool tried, leat_error *error);
+                                 int32_t try_ms, leat_error *error);
 /* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
 bool control__recall(struct control *control, struct pipeline *pipeline,
                      struct journal_entry *known, bool *was_known, leat_error *error);
-/* Made, and started; tried: see pipeline_setup.  False: the failure was noted. */
-bool control__make_pipeline(struct control *control, size_t index, bool tried);
+/* Made, and started; try_ms: see pipeline_setup.  False: the failure was noted. */
+bool control__make_pipeline(struct control *control, size_t index, int32_t try_ms);
 /* Once a turn.  Those that have ended go, or begin again; false: none is left. */
 bool control__reap(struct control *control);
 /* Once a turn: what is urgent, and what is due. */

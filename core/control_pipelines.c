@@ -68,7 +68,7 @@ void control__note_failure(struct control *control, const char *pipeline, const 
 }
 
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 bool tried, leat_error *error)
+                                 int32_t try_ms, leat_error *error)
 {
     struct pipeline_setup setup = {
         .config = &config->pipelines[index],
@@ -79,7 +79,7 @@ struct pipeline *control__create(struct control *control, const struct config *c
         .memory_factor = config->pipeline_count,
         .tally_tables = (uint32_t)config->metrics_tables,
         .mlock = config->mlock,
-        .tried = tried,
+        .try_ms = try_ms,
     };
 
     return pipeline_create(&setup, error);
@@ -94,13 +94,13 @@ bool control__recall(struct control *control, struct pipeline *pipeline,
     return status == LEAT_OK || status == LEAT_EOF;
 }
 
-bool control__make_pipeline(struct control *control, size_t index, bool tried)
+bool control__make_pipeline(struct control *control, size_t index, int32_t try_ms)
 {
     const struct config_pipeline *config = &control->config->pipelines[index];
     leat_error error = {.size = sizeof error};
     struct journal_entry *known = malloc(sizeof *known);
     struct pipeline *pipeline =
-        known ? control__create(control, control->config, index, tried, &error) : NULL;
+        known ? control__create(control, control->config, index, try_ms, &error) : NULL;
     bool was_known = false;
     bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error) &&
                 pipeline_recall(pipeline, was_known ? known : NULL, &error);
@@ -155,7 +155,7 @@ static void pipeline_ended(struct control *control, size_t index)
     }
     registry_set(&control->registry, index, NULL);
     pipeline_destroy(pipeline);
-    if (again && control__make_pipeline(control, index, true))
+    if (again && control__make_pipeline(control, index, 0))
         keep_orders(control->pipelines[index], hold, paused);
     else if (control->exit_code != 0)
         control__stop(control);

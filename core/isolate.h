@@ -19,8 +19,9 @@ struct worker;
 void isolate_ops(const leat_sink_ops *theirs, leat_sink_ops *out);
 
 /* [main] Between create and the worker's first step: what the plugin's own create says, in a process
- * for that alone.  Waits for it.  A process that ends or hangs in it: EFATAL, with 70. */
-leat_status isolate_try(struct worker *worker, leat_error *error);
+ * for that alone.  Waits for it, at most so long and at most isolate_timeout.  A process that ends or
+ * hangs in it: EFATAL, with 70. */
+leat_status isolate_try(struct worker *worker, int32_t longest_ms, leat_error *error);
 
 /* [main] The helper: leat __sink.  Returns the exit status. */
 int isolate_helper(int argc, char **argv);

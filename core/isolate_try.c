@@ -14,15 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LONGEST_NS ((int64_t)10000000000) /* create does no I/O; the control thread waits for it */
 #define FINISH_MS 1000u
 
 /* What the process said, AGAIN when it did not for too long, or what its end makes of it. */
-static leat_status wait_for_create(leat_sink *sink, leat_error *error)
+static leat_status wait_for_create(leat_sink *sink, int32_t longest_ms, leat_error *error)
 {
     leat_sink_start start = {.size = sizeof start, .name_space = "", .format = ""};
     const leat_sink_ops *ops = &sink->worker->isolated;
-    int64_t until_ns = sink->host->now_ns(sink->host) + LONGEST_NS;
+    int64_t until_ns = sink->host->now_ns(sink->host) + (int64_t)longest_ms * 1000000;
     leat_status status;
 
     while ((status = ops->start(sink, &start, error)) == LEAT_AGAIN) {
@@ -46,7 +45,7 @@ static leat_status blame(leat_error *error)
     return LEAT_EFATAL;
 }
 
-leat_status isolate_try(struct worker *worker, leat_error *error)
+leat_status isolate_try(struct worker *worker, int32_t longest_ms, leat_error *error)
 {
     leat_sink *sink = worker->sink;
     leat_status status;
@@ -54,14 +53,14 @@ leat_status isolate_try(struct worker *worker, leat_error *error)
     int pid;
 
     sink->is_trial = true;
-    status = wait_for_create(sink, error);
+    status = wait_for_create(sink, longest_ms, error);
     sink->is_trial = false;
     pid = (int)sink->pid;
     if (status == LEAT_AGAIN) {
         (void)isolate_end(sink, 0, how, sizeof how);
         (void)snprintf(error->text, sizeof error->text,
-                       "the process %d of plugin %s did not answer for %d s and was killed", pid,
-                       plugin_name(worker->config->plugin), (int)(LONGEST_NS / 1000000000));
+                       "the process %d of plugin %s did not answer for %d ms and was killed", pid,
+                       plugin_name(worker->config->plugin), longest_ms);
         return blame(error);
     }
     if (pid <= 0)

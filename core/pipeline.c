@@ -123,7 +123,7 @@ struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error 
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         what = pipeline->sink_names[i];
         pipeline->workers[i] = pipeline_make_worker(pipeline, i, &setup->config->sinks[i],
-                                                    setup->owner, setup->tried, error);
+                                                    setup->owner, setup->try_ms, error);
         if (!pipeline->workers[i])
             goto fail;
     }

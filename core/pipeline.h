@@ -79,7 +79,8 @@ struct pipeline_setup {
     size_t memory_factor;  /* how many pipelines share `memory` */
     uint32_t tally_tables; /* how many tables have counters of their own */
     bool mlock;
-    bool tried; /* its sinks' plugins took these options before: isolated ones need not say so */
+    int32_t try_ms; /* how long an isolated sink's plugin may take to say whether it takes its
+                     * options; 0: it said so before */
     uint32_t watch; /* LEAT_WATCH_... */
 };
 
@@ -106,12 +107,12 @@ leat_status pipeline_drop_sink(struct pipeline *pipeline, uint32_t sink, const c
 int pipeline_find_sink(const struct pipeline *pipeline, const char *name);
 
 /* [main] The steps by which a sink's worker is replaced.  make: another one, without a thread; NULL
- * with *error.  tried: as in pipeline_setup.  stop: asks the present one to end, finishing what is lent within that time.
- * stopped: it has ended.  join: its thread is gone.  Then the new one takes over all that it had
+ * with *error.  try_ms: as in pipeline_setup.  stop: asks the present one to end, finishing what
+ * is lent within that time.  stopped: it has ended.  join: its thread is gone.  Then the new one takes over all that it had
  * (worker_inherit), is put in its place under the registry's lock, and is started. */
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    bool tried, leat_error *error);
+                                    int32_t try_ms, leat_error *error);
 void pipeline_stop_worker(struct pipeline *pipeline, uint32_t sink, uint32_t finish_ms);
 bool pipeline_worker_stopped(const struct pipeline *pipeline, uint32_t sink);
 void pipeline_join_worker(struct pipeline *pipeline, uint32_t sink);

@@ -38,7 +38,7 @@ static void log_of_sink(const leat_host *host, int32_t level, const char *messag
 
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    bool tried, leat_error *error)
+                                    int32_t try_ms, leat_error *error)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     struct worker_setup setup = {
@@ -65,7 +65,8 @@ struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
     if (worker_init(worker, &setup, error) &&
         pipeline__is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error),
                           error) &&
-        (tried || !config->isolate || pipeline__is_made(isolate_try(worker, error), error))) {
+        (try_ms == 0 || !config->isolate ||
+         pipeline__is_made(isolate_try(worker, try_ms, error), error))) {
         worker->owner = owner;
         return worker;
     }

@@ -291,7 +291,7 @@ void reload_take_back(struct control *control, size_t index, struct order *order
     for (size_t i = 0; i < control->config->pipeline_count; i++)
         reload->jobs[i].old = (int)i;
     reload->jobs[index].kind = JOB_ANEW;
-    reload->jobs[index].pipeline = control__create(control, control->config, index, true, &error);
+    reload->jobs[index].pipeline = control__create(control, control->config, index, 0, &error);
     if (!reload->jobs[index].pipeline) {
         order_refuse(order, 500, error.text);
         free(reload);

@@ -51,8 +51,8 @@ static bool prepare_sinks(struct reload *reload, struct job *job, struct pipelin
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         if (config_same_sink(pipeline->workers[i]->config, &config->sinks[i]))
             continue;
-        job->workers[i] =
-            pipeline_make_worker(pipeline, i, &config->sinks[i], reload->config, false, error);
+        job->workers[i] = pipeline_make_worker(pipeline, i, &config->sinks[i], reload->config,
+                                               CONTROL_TRY_MS, error);
         if (!job->workers[i])
             return false;
     }
@@ -77,7 +77,7 @@ bool reload__plan(struct control *control, struct reload *reload, leat_error *er
         if (job->kind == JOB_SINKS && !prepare_sinks(reload, job, old, config, error))
             return false;
         if (job->kind == JOB_ANEW || job->kind == JOB_NEW) {
-            job->pipeline = control__create(control, reload->config, i, false, error);
+            job->pipeline = control__create(control, reload->config, i, CONTROL_TRY_MS, error);
             if (!job->pipeline)
                 return false;
         }

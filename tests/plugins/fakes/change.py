@@ -504,8 +504,9 @@ def case_reload_bad():
     write(pipeline(sinks=[sink("a", log=os.path.join(DIR, "none", "x.log"))]))
     assert "cannot open" in post("/reload", expect=422)["error"]  # create said no: nothing has changed either
     if CASE.startswith("isolated_"):  # it dies, or hangs, in its create
-        for how, words in (("abort", "signal 6"), ("exit", "status 3"), ("hang", "did not answer for 1 s")):
-            write(pipeline(sinks=[sink("a", in_create=how, isolate_timeout="1s")]))
+        for how, words, patience in (("abort", "signal 6", "1s"), ("exit", "status 3", "1s"), ("hang", "did not answer for 1 s", "1s"),
+                                     ("hang", "did not answer for 5000 ms", "1m")):  # the answer is promised within 8 s
+            write(pipeline(sinks=[sink("a", in_create=how, isolate_timeout=patience)]))
             error = post("/reload", expect=422)["error"]
             assert words in error and "before its create came back" in error, error
         write(pipeline(sinks=[sink("a"), sink("b", in_create="no")]))  # of a pipeline that would begin anew

@@ -149,15 +149,21 @@ static void a_trial_is_over_when_it_returns(void **state)
         leat_status status;
         int exit_code;
         const char *error;
+        int32_t longest_ms;
     } trials[] = {
-        {"sends_descriptors", LEAT_OK, 0, ""},
-        {"asks_for_secrets", LEAT_OK, 0, ""},
-        {"does_not_stop", LEAT_OK, 0, ""},
-        {"length_too_short", LEAT_EFATAL, 70, "was killed: it sent a message that is none before"},
-        {"started_with_nonsense", LEAT_EFATAL, 70, "makes no sense before its create"},
-        {"started_again", LEAT_EFATAL, 70, "a status that there is not before its create"},
-        {"does_not_start", LEAT_EFATAL, 70, "did not answer for 1 s and was killed before"},
-        {"ends_at_once", LEAT_EFATAL, 70, "ended by itself with status 3 before its create"},
+        {"does_not_start", LEAT_EFATAL, 70, "did not answer for 100 ms and was killed before", 100},
+        {"sends_descriptors", LEAT_OK, 0, "", INT32_MAX},
+        {"asks_for_secrets", LEAT_OK, 0, "", INT32_MAX},
+        {"does_not_stop", LEAT_OK, 0, "", INT32_MAX},
+        {"length_too_short", LEAT_EFATAL, 70, "was killed: it sent a message that is none before",
+         INT32_MAX},
+        {"started_with_nonsense", LEAT_EFATAL, 70, "makes no sense before its create", INT32_MAX},
+        {"started_again", LEAT_EFATAL, 70, "a status that there is not before its create",
+         INT32_MAX},
+        {"does_not_start", LEAT_EFATAL, 70, "did not answer for 1 s and was killed before",
+         INT32_MAX},
+        {"ends_at_once", LEAT_EFATAL, 70, "ended by itself with status 3 before its create",
+         INT32_MAX},
     };
     static struct rig rig;
     int before = descriptors();
@@ -166,7 +172,7 @@ static void a_trial_is_over_when_it_returns(void **state)
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
         (void)alarm(CASE_SECONDS);
         rig_init(&rig, trials[i].name, 1000);
-        leat_status status = isolate_try(&rig.worker, &rig.error);
+        leat_status status = isolate_try(&rig.worker, trials[i].longest_ms, &rig.error);
         if (status != trials[i].status || rig.error.exit_code != trials[i].exit_code ||
             !strstr(rig.error.text, trials[i].error))
             fail_msg("%s: status %d, exit %d, %s\n%s", trials[i].name, (int)status,
