@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * client.c -- see the header.
+ * client.c -- what comes in, and requests.  See the header; client_write.c has what goes out,
+ * client_open.c how a connection begins.
  */
 #include "client.h"
 #include "json.h"
-#include "login.h"
-#include "url.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { IN_SIZE = 128 * 1024 };
 
@@ -46,8 +44,7 @@ void client_close(struct client *client)
     client->answered = client->ponged = false;
 }
 
-__attribute__((format(printf, 2, 3))) static bool lose(struct client *client, const char *format,
-                                                       ...)
+bool client_lose(struct client *client, const char *format, ...)
 {
     if (!client->lost) {
         va_list args;
@@ -57,130 +54,6 @@ __attribute__((format(printf, 2, 3))) static bool lose(struct client *client, co
     }
     client->lost = true;
     return false;
-}
-
-/* ---- out ------------------------------------------------------------------------------------ */
-
-bool client_unsent(const struct client *client)
-{
-    return client->out_sent < client->out_len || client->tail.len;
-}
-
-char *client_room(struct client *client, size_t size)
-{
-    if (client->tail.len)
-        return NULL;
-    if (client->out_sent == client->out_len)
-        client->out_sent = client->out_len = 0;
-    return CLIENT_OUT - client->out_len >= size ? client->out + client->out_len : NULL;
-}
-
-void client_wrote(struct client *client, size_t len)
-{
-    client->out_len += len;
-}
-
-void client_tail(struct client *client, leat_bytes payload)
-{
-    client->tail = payload;
-}
-
-static bool send_piece(struct client *client, const char *data, size_t len, size_t *sent)
-{
-    *sent = 0;
-    while (*sent < len) {
-        int64_t n = socket_write(&client->socket, data + *sent, len - *sent);
-        if (n < 0)
-            return false;
-        if (n == 0)
-            break;
-        *sent += (size_t)n;
-    }
-    return true;
-}
-
-bool client_flush(struct client *client)
-{
-    size_t sent;
-    if (client->lost)
-        return false;
-    while (client_unsent(client)) {
-        bool from_tail = client->out_sent == client->out_len;
-        const char *data = from_tail ? client->tail.ptr : client->out + client->out_sent;
-        size_t len = from_tail ? client->tail.len : client->out_len - client->out_sent;
-        /* A failed write says little; the reason, if the server gave one, is still to be read. */
-        if (!send_piece(client, data, len, &sent))
-            return client_read(client) && lose(client, "the connection was closed");
-        if (from_tail) {
-            client->tail.ptr += sent;
-            client->tail.len -= sent;
-            if (!client->tail.len) {
-                memcpy(client->out, "\r\n", 2);
-                client->out_sent = 0;
-                client->out_len = 2;
-            }
-        } else {
-            client->out_sent += sent;
-        }
-        if (sent < len)
-            break;
-    }
-    return true;
-}
-
-static size_t put(char *dst, const char *text, size_t len)
-{
-    memcpy(dst, text, len);
-    return len;
-}
-
-bool client_publish(struct client *client, const char *subject, char kind, uint64_t number,
-                    leat_bytes headers, leat_bytes payload)
-{
-    size_t subject_len = strlen(subject), n = 0;
-    char *dst =
-        client_room(client, subject_len + client->inbox_len + headers.len + payload.len + 96);
-    if (!dst)
-        return false;
-    n += headers.len ? put(dst, "HPUB ", 5) : put(dst, "PUB ", 4);
-    n += put(dst + n, subject, subject_len);
-    dst[n++] = ' ';
-    if (kind) {
-        n += put(dst + n, client->inbox, client->inbox_len);
-        dst[n++] = kind;
-        n += wire_decimal(dst + n, number);
-        dst[n++] = ' ';
-    }
-    if (headers.len) {
-        n += wire_decimal(dst + n, headers.len);
-        dst[n++] = ' ';
-    }
-    n += wire_decimal(dst + n, headers.len + payload.len);
-    n += put(dst + n, "\r\n", 2);
-    if (headers.len)
-        n += put(dst + n, headers.ptr, headers.len);
-    if (payload.len)
-        n += put(dst + n, payload.ptr, payload.len);
-    n += put(dst + n, "\r\n", 2);
-    client_wrote(client, n);
-    return true;
-}
-
-bool client_subscribe(struct client *client, const char *subject, unsigned id)
-{
-    char *dst = client_room(client, strlen(subject) + 32);
-    if (!dst)
-        return false;
-    client_wrote(client, (size_t)sprintf(dst, "SUB %s %u\r\n", subject, id));
-    return true;
-}
-
-bool client_ping(struct client *client)
-{
-    char *dst = client_room(client, 6);
-    if (dst)
-        client_wrote(client, put(dst, "PING\r\n", 6));
-    return dst != NULL;
 }
 
 /* ---- in ------------------------------------------------------------------------------------- */
@@ -234,8 +107,8 @@ static void take_error(struct client *client, leat_bytes text)
     if (text.len >= sizeof violation - 1 && memcmp(text.ptr, violation, sizeof violation - 1) == 0)
         client->events.denied(client->events.context, text);
     else
-        (void)lose(client, "the server said: %.*s", (int)(text.len < 150 ? text.len : 150),
-                   text.ptr);
+        (void)client_lose(client, "the server said: %.*s", (int)(text.len < 150 ? text.len : 150),
+                          text.ptr);
 }
 
 static bool dispatch(struct client *client, const struct wire_event *event)
@@ -249,8 +122,10 @@ static bool dispatch(struct client *client, const struct wire_event *event)
         break;
     case WIRE_PING: {
         char *dst = client_room(client, 6);
-        if (dst)
-            client_wrote(client, put(dst, "PONG\r\n", 6));
+        if (dst) {
+            memcpy(dst, "PONG\r\n", 6);
+            client_wrote(client, 6);
+        }
         break; /* no room: much is on its way, which the server counts as life too */
     }
     case WIRE_PONG:
@@ -260,7 +135,7 @@ static bool dispatch(struct client *client, const struct wire_event *event)
         take_error(client, event->text);
         break;
     case WIRE_BROKEN:
-        return lose(client, "the server does not speak the NATS protocol");
+        return client_lose(client, "the server does not speak the NATS protocol");
     default:
         break;
     }
@@ -307,7 +182,7 @@ static bool make_room(struct client *client)
     if (want >= client->in_size) {
         char *bigger = realloc(client->in, want + WIRE_LINE_MAX);
         if (!bigger)
-            return lose(client, "no memory for an answer of %zu bytes", want);
+            return client_lose(client, "no memory for an answer of %zu bytes", want);
         client->in = bigger;
         client->in_size = want + WIRE_LINE_MAX;
     }
@@ -327,7 +202,7 @@ bool client_read(struct client *client)
         size_t room = client->in_size - client->in_len;
         int64_t n = socket_read(&client->socket, client->in + client->in_len, room);
         if (n < 0)
-            return lose(client, "the connection was closed");
+            return client_lose(client, "the connection was closed");
         if (n == 0)
             return true;
         client->in_len += (size_t)n;
@@ -377,126 +252,4 @@ leat_status client_request_with(struct client *client, const char *subject, leat
                              subject, (long long)timeout_ms);
         (void)socket_wait(&client->socket, client_unsent(client), -1, left);
     }
-}
-
-/* ---- opening -------------------------------------------------------------------------------- */
-
-static void make_inbox(struct client *client)
-{
-    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-    unsigned char random[10];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        for (size_t i = 0; i < sizeof random; i++) /* unique is enough; secret it need not be */
-            random[i] = (unsigned char)((uint64_t)socket_clock_ms() >> (i * 3));
-    int n = snprintf(client->inbox, sizeof client->inbox, "%s.", client->options->inbox_prefix);
-    for (size_t i = 0; i < sizeof random; i++)
-        client->inbox[n++] = digits[random[i] % 36];
-    client->inbox[n++] = '.';
-    client->inbox[n] = '\0';
-    client->inbox_len = (size_t)n;
-}
-
-static leat_status wait_until(struct client *client, const bool *flag, int64_t deadline,
-                              const char *what, leat_error *error)
-{
-    for (;;) {
-        bool alive = client_flush(client) && client_read(client);
-        if (*flag)
-            return LEAT_OK;
-        if (!alive)
-            return nats_fail(error, LEAT_ERETRY, "%s: %s", client->server, client->lost_text);
-        int64_t left = deadline - socket_clock_ms();
-        if (left <= 0)
-            return nats_fail(error, LEAT_ERETRY, "%s: no %s from the server in time",
-                             client->server, what);
-        (void)socket_wait(&client->socket, client_unsent(client), -1, left);
-    }
-}
-
-/* INFO is one line, read byte by byte so to speak: what follows it may be TLS. */
-static leat_status read_info(struct client *client, int64_t deadline, leat_error *error)
-{
-    client->info = (struct client_info){.max_payload = 0};
-    for (;;) {
-        bool alive = client_read(client);
-        if (client->info.max_payload)
-            return LEAT_OK;
-        if (!alive)
-            return nats_fail(error, LEAT_ERETRY, "%s: %s", client->server, client->lost_text);
-        int64_t left = deadline - socket_clock_ms();
-        if (left <= 0)
-            return nats_fail(error, LEAT_ERETRY,
-                             "%s: the server says nothing (does it want tls.first?)",
-                             client->server);
-        (void)socket_wait(&client->socket, false, -1, left);
-    }
-}
-
-static leat_status secure(struct client *client, const struct url *url, bool wanted,
-                          int64_t deadline, leat_error *error)
-{
-    if (!wanted && !client->info.tls_required)
-        return LEAT_OK;
-    if (!client->info.tls_required && !client->info.tls_available)
-        return nats_fail(error, LEAT_ERETRY, "%s: TLS is wanted and the server offers none",
-                         client->server);
-    if (client->in_at != client->in_len)
-        return nats_fail(error, LEAT_ERETRY, "%s: bytes arrived before TLS began", client->server);
-    return socket_start_tls(&client->socket, client->options, url->host, deadline, error);
-}
-
-static leat_status log_in(struct client *client, const struct url *url, int64_t deadline,
-                          leat_error *error)
-{
-    struct login login = {.options = client->options,
-                          .host = client->host,
-                          .user = url->has_user ? url->user : NULL,
-                          .password = url->has_password ? url->password : NULL,
-                          .nonce = client->info.nonce,
-                          .name = client->name,
-                          .tls = client->socket.ssl != NULL};
-    size_t len;
-    if (!client->info.headers)
-        return nats_fail(error, LEAT_ECONFIG, "%s: the server has headers turned off",
-                         client->server);
-    char *dst = client_room(client, LOGIN_MAX), subject[CLIENT_INBOX_MAX + 2];
-    leat_status status = login_write(&login, dst, &len, error);
-    if (!status) {
-        client_wrote(client, len);
-        (void)snprintf(subject, sizeof subject, "%s*", client->inbox);
-        (void)client_subscribe(client, subject, 1);
-        (void)client_ping(client);
-        client->ponged = false;
-        status = wait_until(client, &client->ponged, deadline, "answer to the login", error);
-    }
-    explicit_bzero(dst, LOGIN_MAX);
-    return status;
-}
-
-leat_status client_open(struct client *client, size_t index, leat_error *error)
-{
-    const struct nats_options *options = client->options;
-    int64_t deadline = socket_clock_ms() + options->connect_timeout_ms;
-    struct url url;
-    client_close(client);
-    client->lost = false;
-    const char *wrong = url_parse(options->url.items[index], &url);
-    if (wrong)
-        return nats_fail(error, LEAT_ECONFIG, "url %zu: %s", index + 1, wrong);
-    (void)snprintf(client->server, sizeof client->server, "%s:%s", url.host, url.port);
-    make_inbox(client);
-    bool wanted = url.tls || options->tls_first || options->tls_ca || options->tls_cert;
-    leat_status status = socket_open(&client->socket, url.host, url.port, deadline, error);
-    if (!status && options->tls_first)
-        status = socket_start_tls(&client->socket, options, url.host, deadline, error);
-    if (!status)
-        status = read_info(client, deadline, error);
-    if (!status && !options->tls_first)
-        status = secure(client, &url, wanted, deadline, error);
-    if (!status)
-        status = log_in(client, &url, deadline, error);
-    explicit_bzero(url.password, sizeof url.password);
-    if (status)
-        client_close(client);
-    return status;
 }

@@ -70,6 +70,10 @@ void client_fini(struct client *client); /* forgives a zeroed one */
 leat_status client_open(struct client *client, size_t index, leat_error *error);
 void client_close(struct client *client);
 
+/* The connection is lost, says the text; the first one stays.  Always false. */
+bool client_lose(struct client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Room for `size` contiguous bytes at the end of what is to be sent, or NULL while there is none;
  * then client_wrote.  A tail follows what was written last. */
 char *client_room(struct client *client, size_t size);

@@ -42,6 +42,10 @@ bool publisher_reject(struct publisher *publisher, const char *format, ...)
 /* Passes over the records that the stream holds. */
 void publisher_skip(struct publisher *publisher);
 
+/* One record as a message of its own.  False: no room, or `rejected`. */
+bool publisher_send_single(struct publisher *publisher, struct place place);
+
+void publisher_run_packed(struct publisher *publisher, bool idle);
 void publisher_run_atomic(struct publisher *publisher, bool idle);
 
 #endif

@@ -65,15 +65,22 @@ leat_status sink_start(leat_sink *sink, leat_sink_start *start, leat_error *erro
 leat_status sink_submit(leat_sink *sink, const leat_batch *batch);
 leat_status sink_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error);
 leat_status sink_stop(leat_sink *sink, uint32_t deadline_ms);
-/* The client's events. */
-void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event);
-void sink_denied(void *context, leat_bytes text);
 /* Was this process stopped (SIGSTOP, a debugger, a frozen machine) since the last call?  Another one
  * that asked meanwhile whether we live has heard nothing, and after fence_timeout it has taken us for
  * dead: what is in our memory may be in the stream by now, and its ids forgotten.  Called before
  * anything is sent, and at least every half of fence_timeout.  With dedupe: sequence the server
  * itself refuses what is late. */
 bool sink_stood_still(leat_sink *sink);
+
+/* answers.c [worker]: the client's events. */
+void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event);
+void sink_denied(void *context, leat_bytes text);
+
+/* settle.c [worker]: after what arrived was read.  ERETRY: the connection is of no more use. */
+enum { SINK_SILENCE_MS = 1000 }; /* after a refusal that names no message, nothing more will come */
+leat_status sink_settle(leat_sink *sink, leat_error *error);
+/* Gives the connection up with this text; always ERETRY.  The next start tries the next server. */
+leat_status sink_lost(leat_sink *sink, leat_error *error, const char *text);
 
 /* check.c [main] */
 void sink_check(const void *config, leat_check *check);
