@@ -101,6 +101,28 @@ def server_alone_ms(server, stream, count=500):
     return took
 
 
+def load(postgres, script, rate, seconds):
+    """One-row transactions at a steady rate, as far as the machine can."""
+    subprocess.run([BIN / "pgbench", "-n", "-h", postgres.folder, "-p", str(postgres.port), "-U", "postgres",
+                    "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def floor_ms(postgres, program, script, rate, seconds):
+    """The same load, read by a program that does nothing with it (receive_times.c): from each commit until it is here."""
+    stream = bench().Stream(postgres, f"floor{rate}", 1)
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([program, postgres.dsn() + " replication=database", stream.name, "bench"], stdout=out)
+        bench().walsender_of(postgres, stream.name)
+        load(postgres, script, rate, seconds)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        out.seek(0)
+        ages = [int(line) / 1000 for line in out]
+    stream.drop()
+    return ages
+
+
 def bench_nats_latency(table, _rows, _repeats, _names):
     main = bench()
     program, _ = nats_program()
@@ -110,6 +132,9 @@ def bench_nats_latency(table, _rows, _repeats, _names):
     try:
         postgres.execute("create table t (id bigserial primary key, customer int, code text, note text); "
                          "create publication bench for table t")
+        receiver = folder / "receive_times"
+        subprocess.run(["gcc", "-O2", "-std=gnu17", "-I/usr/include/postgresql", "-o", receiver,
+                        pathlib.Path(__file__).parent / "receive_times.c", "-lpq"], check=True)
         script = folder / "one.sql"
         script.write_text("insert into t (customer, code, note) values (1, 'code', repeat('x', 150));\n")
         server.stream("A")
@@ -130,18 +155,20 @@ def bench_nats_latency(table, _rows, _repeats, _names):
                 raise RuntimeError("no record came:\n" + (work / "log").read_text()[-2000:])
             table.add("nats: start of the process to the first record", 100, (listener.times[0] - began_ns) / 1e6, "ms",
                       "baseline: the aim; the row waited for the process")
-            subprocess.run([BIN / "pgbench", "-n", "-h", postgres.folder, "-p", str(postgres.port), "-U", "postgres",
-                            "-f", script, "-c", "8", "-j", "1", "-T", str(seconds), "-R", str(rate), "postgres"],
-                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            load(postgres, script, rate, seconds)
             cpu = cpu_of(process.pid)
             process.send_signal(signal.SIGTERM)
             process.wait(60)
             listener.stop()
             late = listener.latencies_ms()[1:]
+            floor = floor_ms(postgres, receiver, script, rate, seconds)
             for share in (0.5, 0.99):
                 table.add(f"nats, {rate:,} commits/s: commit to consumer, p{share * 100:.0f}",
                           main.percentile(alone, share), main.percentile(late, share), "ms",
                           f"baseline: the server alone, one message at a time; {len(late) / seconds:,.0f}/s came")
+                table.add(f"nats, {rate:,} commits/s: the same beside a bare reader of a slot, p{share * 100:.0f}",
+                          main.percentile(floor, share), main.percentile(late, share), "ms",
+                          f"baseline: commit to a program that drops what it reads, no broker; {len(floor) / seconds:,.0f}/s came")
             table.plain(f"nats, {rate:,} commits/s: CPU of leat", cpu / max(len(late), 1) * 1e6, "s per million rows")
             stream.drop()
             shutil.rmtree(work, ignore_errors=True)
