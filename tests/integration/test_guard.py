@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from leat_harness import endpoint, places, versions, wait
+from leat_harness import endpoint, places, rows, versions, wait
 from leat_harness.leat import settle
 
 NARROW = "wal_keep_size = 0\nmax_wal_size = 64MB\nmin_wal_size = 32MB\ncheckpoint_timeout = 1h\n"

@@ -36,7 +36,8 @@ JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
 
 def cluster_id():
-    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=").replace("-", "a", 1)
+    """Without a dash in front, which the tool takes for an option."""
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=").replace("-", "a")
 
 
 @contextlib.contextmanager

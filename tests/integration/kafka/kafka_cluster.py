@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three brokers of Apache Kafka on loopback with a controller of their own, so that any one or two of them can be killed,
 frozen and started again while topics keep being led.  Small heaps: 4 processes of about 150 MB."""
-import base64
 import concurrent.futures
 import contextlib
 import pathlib
@@ -9,7 +8,6 @@ import re
 import signal
 import subprocess
 import time
-import uuid
 
 import kafka_broker
 
@@ -41,10 +39,6 @@ leader.imbalance.check.interval.seconds=3600
 num.network.threads=1
 num.io.threads=2
 """
-
-
-def cluster_id():
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 class Node(kafka_broker.Broker):
@@ -89,7 +83,7 @@ class Cluster(kafka_broker.Broker):
     def __init__(self, directory, extra=""):
         directory = pathlib.Path(directory)
         common = COMMON.format(controller=kafka_broker.free_port()) + extra
-        cluster = cluster_id()
+        cluster = kafka_broker.cluster_id()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             made = [pool.submit(Node, number, directory / str(number), common, cluster, 64 if number == CONTROLLER else 128)
                     for number in (CONTROLLER, *BROKERS)]
