@@ -25,7 +25,7 @@ def bench():
 
 def tool():
     """The nats command line tool, or None."""
-    return os.environ.get("LEAT_NATS_CLI") or shutil.which("nats")
+    return shutil.which(os.environ.get("LEAT_NATS_CLI") or "nats")
 
 
 class Turns:
