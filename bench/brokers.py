@@ -171,11 +171,13 @@ def bench_kafka(table, rows, repeats, _names):
             return brokers, topic or f"bench{count[0]}"
         return where
 
-    def mode(brokers, **options):
+    def mode(brokers, transactions=False):
         def sinks(_folder):
             count[0] += 1
+            # Each run has a slot of its own, and a transactional id belongs to one slot.
+            own = {"transactional_id": f"bench{count[0]}"} if transactions else {}
             return [{"name": "log", "plugin": "kafka", "brokers": brokers, "route": f"bench{count[0]}",
-                     "create_topics": True, "replication_factor": 1, **options}]
+                     "create_topics": True, "replication_factor": 1, **own}]
         return sinks
 
     mock = BUILD / "tests" / "kafka_mock"
@@ -196,7 +198,7 @@ def bench_kafka(table, rows, repeats, _names):
         stops.append(lambda: (broker.kill(), shutil.rmtree(folder, ignore_errors=True)))
         modes["kafka, real broker"] = mode(broker.address)
         limits["kafka, real broker"] = limit(broker.address)
-        modes["kafka, real broker, transactions"] = mode(broker.address, transactional_id="bench")
+        modes["kafka, real broker, transactions"] = mode(broker.address, transactions=True)
     try:
         with_stream(rows, lambda stream: compare_with_librdkafka(table, stream, repeats, modes, limits))
     finally:
