@@ -39,7 +39,7 @@ enum gather_act gather_judge(struct gather *gather, const struct gather_view *vi
 {
     int64_t percent = view->took_ns > 0 ? view->cpu_ns * 100 / view->took_ns : 0;
     bool pours = view->bytes * (uint64_t)SECOND_NS / POURS_BYTES_PER_S >= (uint64_t)view->took_ns;
-    bool behind = view->held_ns > view->took_ns / 2;
+    bool behind = view->held_ns > view->took_ns / 4;
     bool other = gather->gathered ? behind || !pours || percent >= FULL_PERCENT
                                   : pours && !behind && percent >= LEAST_PERCENT &&
                                         percent <= FITS_PERCENT && now_ns >= gather->not_before_ns;

@@ -33,7 +33,7 @@
 #define QUIET_NS (300 * US)          /* a wait longer than this: it does not                      */
 #define OFFER_NS (100 * MS)          /* offered again at the latest then, wake-up or not          */
 
-#define BATCHES_OUT 24u /* of one core for all: with more than this out the sinks do not keep up */
+#define BATCHES_OUT 8u /* of one core for all: with more than this out the sinks do not keep up */
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
