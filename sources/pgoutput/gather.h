@@ -5,7 +5,7 @@
  * A walsender of the same machine fills one core, and what sets the pace is how much of one it gets.
  * Our threads sleep and wake thousands of times a second, and each that wakes while the other core
  * is taken lands on the walsender's, although the other is free a moment later
- * (docs/adr/0204-kafka-pace.md has what that costs).  So while rows pour in, all that the
+ * (docs/adr/0205-a-core-for-the-walsender.md has what that costs).  So while rows pour in, all that the
  * daemon does fits into one core, and the sinks keep up, its threads are kept on one; as soon as one of
  * these is not so, they may run anywhere again.  Never done with more cores, with fewer, over TCP,
  * beside a second stream of this process, or where the kernel refuses.
