@@ -7,13 +7,13 @@
 #include "command.h"
 
 #include "log.h"
-#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static int spawn(struct command *command, pid_t *pid)
         if (wrong == 0)
             wrong = posix_spawn_file_actions_addclosefrom_np(&files, 3);
         if (wrong == 0)
-            wrong = process_begin(pid, "/bin/sh", &files, &attributes, words, command->variables);
+            wrong = posix_spawn(pid, "/bin/sh", &files, &attributes, words, command->variables);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&files);

@@ -9,12 +9,12 @@
 #include "isolate_options.h"
 #include "memfd.h"
 #include "plugins.h"
-#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static int spawn(const leat_sink *sink, int socket, int voice, pid_t *pid)
         if (wrong == 0)
             wrong = set_files(&files, socket, voice);
         if (wrong == 0)
-            wrong = process_begin(pid, "/proc/self/exe", &files, &attributes, words, variables);
+            wrong = posix_spawn(pid, "/proc/self/exe", &files, &attributes, words, variables);
         free_environment(variables);
         (void)posix_spawnattr_destroy(&attributes);
     }

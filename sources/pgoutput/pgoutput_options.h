@@ -18,7 +18,6 @@ struct pgoutput_options {
     int64_t reconnect_max_ms;
     int64_t liveness_timeout_ms; /* 0: twice the status interval, at least 30 s */
     int64_t release_after_ms;    /* 0: never */
-    bool leave_core;
     int64_t json, array, composite;
     int64_t types_max, relations_max;
     bool failover;

@@ -57,12 +57,6 @@ static const leat_option options[] = {
         "When the sinks have taken nothing for so long the connection is closed, so "
         "that the server can shut down, and opened again when they do; 0s means "
         "never."),
-    LEAT_OPTION_BOOL(
-        "leave_core", T, leave_core, "true", 0,
-        "On a machine of two cores, with the server on it and reached over a unix socket: keeps "
-        "the "
-        "daemon's threads on one core while rows pour in and that is enough for them, so that the "
-        "server has the other."),
     LEAT_OPTION_DURATION(
         "heartbeat", T, heartbeat_ms, "0s", 0, 86400000, 0,
         "How often a small message is written to the database, so that its slot moves although its "

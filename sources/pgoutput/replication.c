@@ -33,8 +33,6 @@
 #define QUIET_NS (300 * US)          /* a wait longer than this: it does not                      */
 #define OFFER_NS (100 * MS)          /* offered again at the latest then, wake-up or not          */
 
-#define BATCHES_OUT 8u /* of one core for all: with more than this out the sinks do not keep up */
-
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
 #define EPOCH_2000_US (INT64_C(946684800) * 1000000)
@@ -55,7 +53,6 @@ void replication_begin(leat_source *source)
     const char *host = PQhost(source->conn);
     bool local = host && (*host == '/' || *host == '@');
     assert(!stream->pending);
-    gather_end(&stream->gather);
     *stream = (struct replication){
         .begun_ns = now,
         .heard_ns = now,
@@ -68,7 +65,6 @@ void replication_begin(leat_source *source)
      * not durable yet. */
     feedback_begin(&stream->feedback, source->durable, options->status_interval_ms,
                    source->facts.wal_sender_timeout_ms, now);
-    gather_begin(&stream->gather, local && options->leave_core && !source->watch.on, now);
     decoder_begin_stream(source->decoder);
 }
 
@@ -362,12 +358,6 @@ static void nap(struct replication *stream, size_t bytes, bool busy)
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
-/* More is out than what one that keeps up has on its way. */
-static bool sinks_are_behind(const leat_source *source)
-{
-    return decoder_published(source->decoder) > source->returned_serial + BATCHES_OUT;
-}
-
 leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *server_error,
                               leat_error *error)
 {
@@ -394,7 +384,6 @@ leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *se
         stream->heard_ns = now;
         stream->hot++;
     }
-    gather_count(&stream->gather, bytes, stream->pending || sinks_are_behind(source), now);
     int64_t publish_ns = publish(source, now);
     if (more || max_wait_ms == 0)
         return LEAT_OK;

@@ -14,14 +14,12 @@
 #define LEAT_PGOUTPUT_REPLICATION_H
 
 #include "feedback.h"
-#include "gather.h"
 
 #include <leat/plugin.h>
 #include <libpq-fe.h>
 
 struct replication {
     struct feedback feedback;
-    struct gather gather;
     char *pending; /* owned (PQfreemem); NULL: none */
     int pending_size;
     int64_t pending_since_ns, pending_retry_ns;

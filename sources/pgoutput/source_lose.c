@@ -20,7 +20,6 @@ int64_t source_jitter(leat_source *source, int64_t delay_ms)
 
 void source_close(leat_source *source)
 {
-    gather_end(&source->stream.gather);
     PQfinish(source->conn);
     source->conn = NULL;
 }

@@ -6,20 +6,15 @@
 #include "connect.h"
 #include "fault.h"
 #include "feedback.h"
-#include "gather.h"
 #include "guard_rules.h"
 #include "inquiry.h"
 #include "slot.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -343,136 +338,6 @@ static void lag_grows_while_nothing_is_confirmed(void **state)
     assert_int_equal(guard_lag_look(&lag, 20000, 450, 20000), 19900);
 }
 
-/* A tenth of a second in which 2 MB came, and so much of a core was used. */
-static struct gather_view look(int64_t percent, int64_t held_percent)
-{
-    return (struct gather_view){.took_ns = GATHER_LOOK_NS,
-                                .cpu_ns = GATHER_LOOK_NS / 100 * percent,
-                                .bytes = 2u * 1024u * 1024u,
-                                .held_ns = GATHER_LOOK_NS / 100 * held_percent};
-}
-
-static void one_core_is_enough_or_it_is_not(void **state)
-{
-    (void)state;
-    struct gather gather = {.wanted = true};
-    const struct gather_view fits = look(60, 20), more = look(85, 20),
-                             quiet = {.took_ns = GATHER_LOOK_NS, .cpu_ns = GATHER_LOOK_NS / 2};
-    /* Only what pours, is work, fits, and is taken; and that twice in a row. */
-    const struct gather_view not_now[] = {look(60, 60), more, look(10, 0), quiet};
-    for (size_t i = 0; i < sizeof not_now / sizeof *not_now; i++) {
-        assert_int_equal(gather_judge(&gather, &fits, 0), GATHER_STAY);
-        assert_int_equal(gather_judge(&gather, &not_now[i], 0), GATHER_STAY);
-    }
-    assert_int_equal(gather_judge(&gather, &fits, 0), GATHER_STAY);
-    assert_int_equal(gather_judge(&gather, &fits, 0), GATHER_GATHER);
-    gather.gathered = true;
-    /* A moment of standing still, as of a broker that collects garbage, changes nothing. */
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(gather_judge(&gather, &quiet, 0), GATHER_STAY);
-        assert_int_equal(gather_judge(&gather, &quiet, 0), GATHER_STAY);
-        assert_int_equal(gather_judge(&gather, &more, 0), GATHER_STAY);
-    }
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(gather_judge(&gather, &quiet, 0), GATHER_STAY);
-    assert_int_equal(gather_judge(&gather, &quiet, 0), GATHER_SPREAD);
-    /* ... and again as soon as it pours. */
-    gather.gathered = false;
-    assert_int_equal(gather_judge(&gather, &fits, 0), GATHER_STAY);
-    assert_int_equal(gather_judge(&gather, &fits, 0), GATHER_GATHER);
-}
-
-static void what_did_not_fit_is_tried_less_and_less(void **state)
-{
-    (void)state;
-    struct gather gather = {.wanted = true};
-    const struct gather_view fits = look(60, 0), full = look(95, 0), held = look(60, 60);
-    int64_t now = 0, last = 0, pause = 2000 * MS;
-    for (int turn = 0; turn < 14; turn++) {
-        enum gather_act act;
-        while (gather_judge(&gather, &fits, now) == GATHER_STAY)
-            now += GATHER_LOOK_NS;
-        if (turn > 0) {
-            assert_in_range(now - last, pause, pause + 1000 * MS);
-            pause = pause < 150000 * MS ? 2 * pause : 300000 * MS; /* never given up for ever */
-        }
-        gather.gathered = true;
-        while ((act = gather_judge(&gather, turn % 2 ? &full : &held, now)) == GATHER_STAY)
-            ;
-        assert_int_equal(act, GATHER_SPREAD);
-        gather.gathered = false;
-        last = now;
-    }
-}
-
-/* ---- where threads may run ------------------------------------------------------------------- */
-
-static void *wait_for_the_end(void *argument)
-{
-    char byte;
-    return read(*(int *)argument, &byte, 1) == 1 ? argument : NULL;
-}
-
-static int cores_of(pthread_t thread)
-{
-    cpu_set_t cores;
-    assert_int_equal(pthread_getaffinity_np(thread, sizeof cores, &cores), 0);
-    return CPU_COUNT(&cores);
-}
-
-/* Looks at which two fifths of a core were used, whatever the machine does meanwhile. */
-static void pour(struct gather *gather, int64_t *now, int looks)
-{
-    for (int i = 0; i < looks; i++) {
-        struct timespec begun, used;
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
-        do
-            clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-        while ((used.tv_sec - begun.tv_sec) * 1000 * MS + used.tv_nsec - begun.tv_nsec < 40 * MS);
-        *now += GATHER_LOOK_NS;
-        gather_count(gather, 2u * 1024u * 1024u, false, *now);
-    }
-}
-
-static void threads_are_gathered_and_let_go(void **state)
-{
-    (void)state;
-    struct gather gather = {0}, second = {0};
-    pthread_t thread;
-    int ends[2];
-    int64_t now = 0;
-    if (sysconf(_SC_NPROCESSORS_ONLN) != 2 || cores_of(pthread_self()) != 2)
-        skip();
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, &ends[0]), 0);
-    gather_begin(&gather, false, now);
-    pour(&gather, &now, 3);
-    assert_int_equal(cores_of(thread), 2); /* nobody wanted it */
-    gather_begin(&gather, true, now);
-    pour(&gather, &now, 3);
-    assert_int_equal(cores_of(thread), 1);
-    assert_int_equal(cores_of(pthread_self()), 2); /* the main thread */
-    gather_begin(&second, true, now);              /* another walsender */
-    pour(&gather, &now, 1);
-    assert_int_equal(cores_of(thread), 2);
-    pour(&gather, &now, 3);
-    assert_int_equal(cores_of(thread), 2);
-    gather_end(&second);
-    pour(&gather, &now, 3);
-    assert_int_equal(cores_of(thread), 1);
-    for (int i = 0; i < 3; i++) /* quiet */
-        gather_count(&gather, 1000, false, now += GATHER_LOOK_NS);
-    assert_int_equal(cores_of(thread), 2);
-    pour(&gather, &now, 3);
-    assert_int_equal(cores_of(thread), 1);
-    gather_end(&gather); /* the stream is over */
-    assert_int_equal(cores_of(thread), 2);
-    assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    close(ends[0]);
-    close(ends[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,9 +354,6 @@ int main(void)
         cmocka_unit_test(a_level_is_left_later_than_it_is_reached),
         cmocka_unit_test(conditions_are_told_apart),
         cmocka_unit_test(lag_grows_while_nothing_is_confirmed),
-        cmocka_unit_test(one_core_is_enough_or_it_is_not),
-        cmocka_unit_test(what_did_not_fit_is_tried_less_and_less),
-        cmocka_unit_test(threads_are_gathered_and_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
