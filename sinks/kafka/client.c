@@ -240,6 +240,7 @@ static void set_reader(struct setter *setter)
 {
     set(setter, "isolation.level", "read_committed");
     set(setter, "enable.partition.eof", "true");
+    set(setter, "auto.offset.reset", "error"); /* never on at an end that hides what is there */
     set(setter, "allow.auto.create.topics", "false");
     set(setter, "fetch.wait.max.ms", "10");     /* an end is seen at once */
     set(setter, "queued.min.messages", "2000"); /* the little that is needed, not all there is */

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FETCH = 1 }; /* the request's number in the protocol */
+
 /* ---- what brokers answer --------------------------------------------------------------------- */
 
 static void errors_that_pass_are_survived_without_a_restart(void **state)
@@ -117,6 +119,26 @@ static void a_topic_that_is_forbidden_for_a_while_makes_a_new_producer(void **st
 {
     (void)state;
     assert_int_not_equal(restarts_after(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 500), 0);
+}
+
+/* Its leader has moved to a broker that lags, or retention was quicker than the look: where the
+ * reader stands there is nothing.  Going on at the end would pass over what the topic holds. */
+static void a_tail_that_is_cut_off_under_the_reader_is_read_anew(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_must_start(rig_begin(&rig, "t"));
+    struct fake_batch *batch = rig_batch(&rig, "t", 1, 1000);
+    rig_must_deliver(&rig, &batch, 1);
+    rig_crash(&rig);
+    rig_must_start(&rig);
+    rd_kafka_mock_push_request_errors(rig.mock, FETCH, 3, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
+                                      RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
+                                      RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    batch = rig_batch(&rig, "t", 1, 1500);
+    rig_must_deliver(&rig, &batch, 1);
+    rig_must_hold_exactly(&rig, "t", 1, 1500);
+    rig_fini(&rig);
 }
 
 static int64_t up_again_ms;
@@ -267,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_leader_that_moves_is_followed),
         cmocka_unit_test(a_sequence_out_of_order_makes_a_new_producer),
         cmocka_unit_test(a_topic_that_is_forbidden_for_a_while_makes_a_new_producer),
+        cmocka_unit_test(a_tail_that_is_cut_off_under_the_reader_is_read_anew),
         cmocka_unit_test(brokers_that_are_down_for_a_while_are_waited_for),
         cmocka_unit_test(a_batch_that_is_refused_once_is_sent_one_by_one),
         cmocka_unit_test(a_record_that_the_broker_refuses_alone_is_rejected),
