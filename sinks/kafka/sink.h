@@ -77,7 +77,7 @@ struct leat_sink {
     leat_status failure;
     char failure_text[LEAT_ERROR_TEXT];
     char trouble[256];   /* the latest that a broker or the network said */
-    bool authentication; /* ... which was about who we are */
+    bool authentication; /* ... or, where one said so until one let us in, that we are not let in */
     bool down_logged;
     int64_t
         fatal_ns; /* since when the producer is dying: its last reports are awaited; 0: it lives */
@@ -94,19 +94,41 @@ struct leat_sink {
     uint64_t acknowledged;     /* messages, of this instance */
 };
 
+/* sink.c */
 extern const leat_sink_ops kafka_sink_ops;
+void sink_enter(leat_sink *sink, enum sink_state state);
+
+static inline int64_t sink_now_ns(const leat_sink *sink)
+{
+    return sink->host->now_ns(sink->host);
+}
+
+/* poll.c: the operation of the ABI. */
+leat_status sink_poll(leat_sink *sink, int32_t max_wait_ms, leat_error *error);
+
+/* producer.c: a new producer, CONNECTING.  AGAIN; or what hinders it. */
+leat_status producer_open(leat_sink *sink, const char *name_space, leat_error *error);
+/* ... takes everything that it has for us. */
+void producer_serve(leat_sink *sink);
+/* ... lets it send what it has, although more could travel with it. */
+void producer_flush(leat_sink *sink);
+/* ... which is dying still says which record it died of: waits for that, and gives it up. */
+void producer_bury(leat_sink *sink);
+/* ... ends it, if there is one; what it has not reported is as if it had never been sent. */
+void producer_close(leat_sink *sink);
 
 /* produce.c: sends what is lent, as far as there is room. */
 void sink_produce(leat_sink *sink);
 /* ... ends the round that is open; where it does not leave by itself it becomes urgent. */
 void sink_end_round(leat_sink *sink);
-/* ... and takes what came back. */
+
+/* delivery.c: takes what came back. */
 void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque);
-/* Gives back what is durable, and, where the line is stopped, the rest. */
+/* ... gives back what is durable, and, where the line is stopped, the rest. */
 void sink_release(leat_sink *sink);
-/* Stops the line before the record under the cursor. */
+/* ... stops the line before the record under the cursor. */
 void sink_halt(leat_sink *sink, leat_status status, const char *text);
-/* The producer is done for.  The first reason stays. */
+/* ... the producer is done for.  The first reason stays. */
 void sink_fail(leat_sink *sink, leat_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -11,6 +11,18 @@
 
 enum { FIRST_CHUNK = 64, CHUNK_GROWTH = 16, MAX_CHUNK = 65536, ASK_MS = 500 };
 
+bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out)
+{
+    rd_kafka_headers_t *headers;
+    const void *value = NULL;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    if (rd_kafka_header_get_last(headers, name, &value, &out->len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    out->ptr = value;
+    return value != NULL;
+}
+
 leat_status tail_reader(struct tail *tail, const struct kafka_options *options, leat_error *error)
 {
     if (tail->reader)

@@ -20,6 +20,9 @@ enum tail_verdict {
     TAIL_NO_MEMORY
 };
 
+/* [any] The value of a header, lent with the message; false: it has none such.  For judges. */
+bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out);
+
 typedef enum tail_verdict tail_judge(void *context, const rd_kafka_message_t *message);
 
 struct tail_partition {

@@ -65,15 +65,15 @@ struct topics {
     bool read_tails;
 };
 
-/* The topic of that name, NEW if it was not known.  NULL: no memory, or too many. */
+/* topic.c.  The topic of that name, NEW if it was not known.  NULL: no memory, or too many. */
 struct topic *topics_find(struct topics *topics, leat_bytes name);
-
-/* One step towards READY, of at most wait_ms.  OK: it is; AGAIN; ERETRY. */
-leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wait_ms,
-                          leat_error *error);
 /* Back to NEW, after ERETRY. */
 void topic_give_up(struct topics *topics, struct topic *topic);
+void topics_clear(struct topics *topics); /* forgets all; before the producer is destroyed */
 
+/* topic_ready.c.  One step towards READY, of at most wait_ms.  OK: it is; AGAIN; ERETRY. */
+leat_status topic_prepare(struct topics *topics, struct topic *topic, int32_t wait_ms,
+                          leat_error *error);
 /* A record that flew alone to a partition was acknowledged at this offset.  True: the topic has to
  * be prepared again before anything else is sent. */
 bool topic_arrived(const struct topics *topics, struct topic *topic, int32_t partition,
@@ -89,7 +89,7 @@ struct topic_facts {
     bool missing;
 };
 
-/* What the brokers say of a topic.  OK; AGAIN: nobody answers, or it has no leaders yet; ERETRY: it
+/* topic_ask.c.  What the brokers say of a topic.  OK; AGAIN: nobody answers, or it has no leaders yet; ERETRY: it
  * is missing or may not be seen. */
 leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
                        struct topic_facts *facts, leat_error *error);
@@ -97,16 +97,5 @@ leat_status topic_look(struct topics *topics, const char *name, int32_t wait_ms,
 leat_status topic_create(struct topics *topics, const char *name, int32_t partitions,
                          const leat_pair *config, size_t config_count, leat_error *error);
 leat_status topic_created(struct topics *topics, int32_t wait_ms, leat_error *error);
-
-void topics_clear(struct topics *topics); /* forgets all; before the producer is destroyed */
-
-/* Where a key goes. [any] */
-int32_t topic_partition(int64_t partitioner, leat_bytes key, int32_t partitions);
-/* Where a record without a key goes: one place for each table, so that its records keep their
- * order. */
-int32_t topic_partition_keyless(const leat_change *change, int32_t partitions);
-
-/* The value of a header; false: the message has none such. */
-bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out);
 
 #endif

@@ -9,6 +9,8 @@
  */
 #include "sink.h"
 
+#include "partition.h"
+
 #include <stdio.h>
 
 static const char OWNER_HEADER[] = "leat-owner";
@@ -36,7 +38,7 @@ void transaction_forget(leat_sink *sink)
 
 static bool waited_too_long(const leat_sink *sink)
 {
-    int64_t waited_ns = sink->host->now_ns(sink->host) - sink->since_ns;
+    int64_t waited_ns = sink_now_ns(sink) - sink->since_ns;
     return waited_ns > sink->options->connect_timeout_ms * 1000000;
 }
 
@@ -169,7 +171,7 @@ leat_status transaction_locate(leat_sink *sink, int32_t wait_ms, leat_error *err
             return error->status = LEAT_ERETRY;
         return status == LEAT_OK ? LEAT_AGAIN : status;
     }
-    status = tail_step(&sink->topics.tail, wait_ms, sink->host->now_ns(sink->host), error);
+    status = tail_step(&sink->topics.tail, wait_ms, sink_now_ns(sink), error);
     if (status == LEAT_AGAIN && sink->topics.tail.asked < sink->topics.tail.count &&
         waited_too_long(sink))
         return error->status = LEAT_ERETRY;
@@ -213,7 +215,7 @@ static int32_t rest_between_commits(const leat_sink *sink)
     int64_t rest_ns = 2 * (transaction->ended_ns - transaction->asked_ns);
     if (rest_ns > (int64_t)PATIENCE_MS * 1000000)
         rest_ns = (int64_t)PATIENCE_MS * 1000000;
-    int64_t left_ns = transaction->ended_ns + rest_ns - sink->host->now_ns(sink->host);
+    int64_t left_ns = transaction->ended_ns + rest_ns - sink_now_ns(sink);
     return left_ns <= 0 || window_full(&sink->window) ? -1 : (int32_t)(left_ns / 1000000 + 1);
 }
 
@@ -228,7 +230,7 @@ int32_t transaction_patience(const leat_sink *sink)
         return PATIENCE_MS; /* there is more of it, as soon as it may fly */
     if (window_full(&sink->window))
         return -1; /* nothing more can come */
-    int64_t waited_ms = (sink->host->now_ns(sink->host) - transaction->fed_ns) / 1000000;
+    int64_t waited_ms = (sink_now_ns(sink) - transaction->fed_ns) / 1000000;
     return waited_ms >= PATIENCE_MS ? -1 : (int32_t)(PATIENCE_MS - waited_ms);
 }
 
@@ -294,14 +296,14 @@ void transaction_commit(leat_sink *sink, int32_t wait_ms)
         if (!put_position(sink))
             return;
         transaction->committing = true;
-        transaction->asked_ns = sink->host->now_ns(sink->host);
+        transaction->asked_ns = sink_now_ns(sink);
         transaction->end = sink->window.next;
     }
     rd_kafka_error_t *failure = rd_kafka_commit_transaction(sink->producer, wait_ms);
     if (!failure) {
         transaction->open = transaction->committing = false;
         transaction->committed = transaction->end;
-        transaction->ended_ns = sink->host->now_ns(sink->host);
+        transaction->ended_ns = sink_now_ns(sink);
         transaction->records = 0;
         pace_reset(&sink->pace); /* all of it was acknowledged before */
         return;

@@ -3,6 +3,7 @@
  * test_kafka_sink.c -- the sink against librdkafka's mock cluster: order, nothing twice after a
  * restart, keys, transactions, pace, configuration.
  */
+#include "partition.h"
 #include "rig.h"
 
 #include <setjmp.h>
