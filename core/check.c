@@ -4,7 +4,7 @@
  */
 #include "finding.h"
 
-#include "check_sink.h"
+#include "check_plugin.h"
 #include "clock.h"
 #include "plugins.h"
 #include "state.h"
@@ -167,27 +167,26 @@ static struct recalled *recall(const struct config *config, const char *pipeline
     return recalled;
 }
 
-static void check_source(const struct config *config, const struct config_pipeline *pipeline,
-                         leat_check *check)
+static void check_with_state(const struct config *config, const struct config_pipeline *pipeline,
+                             leat_check *check, bool offline)
 {
-    struct recalled *recalled = recall(config, pipeline->name);
+    struct recalled *recalled = offline ? NULL : recall(config, pipeline->name);
 
     check->known = recalled ? &recalled->start : NULL;
-    plugin_source_ops(pipeline->source)->check(pipeline->source_options, check);
+    check_source(pipeline, check, offline);
     check->known = NULL;
     free(recalled);
 }
 
-/* The source, unless offline, then each sink. */
+/* The source, then each sink. */
 static void check_pipeline(struct checker *checker, const struct config *config,
                            const struct config_pipeline *pipeline, bool offline,
                            int64_t deadline_ns)
 {
-    bool has_source = !offline && plugin_source_ops(pipeline->source)->check;
     leat_check check = {.size = sizeof check, .context = checker, .report = report};
 
     checker->pipeline = pipeline->name;
-    for (size_t i = has_source ? 0 : 1; i <= pipeline->sink_count; i++) {
+    for (size_t i = 0; i <= pipeline->sink_count; i++) {
         int64_t left_ms = (deadline_ns - clock_now_ns(&clock_real)) / 1000000;
 
         checker->instance = i == 0 ? "source" : pipeline->sinks[i - 1].name;
@@ -199,7 +198,7 @@ static void check_pipeline(struct checker *checker, const struct config *config,
          */
         check.deadline_ms = (int32_t)(left_ms / (int64_t)(pipeline->sink_count + 1 - i));
         if (i == 0) {
-            check_source(config, pipeline, &check);
+            check_with_state(config, pipeline, &check, offline);
             continue;
         }
         check.routes = routes_of(&pipeline->sinks[i - 1]);

@@ -43,7 +43,7 @@ const struct finding *findings_worst(const struct findings *findings, int32_t se
 
 /* check.c: everything that a configuration names, at most 10 s; changes nothing.  pipeline: only
  * that one, or NULL.  offline: only what can be said without looking at any of it, which is whether
- * the sinks' plugins take their options. */
+ * the plugins take their options. */
 void check_everything(const struct config *config, const char *pipeline, bool offline,
                       void (*report)(void *context, const struct finding *finding), void *context);
 

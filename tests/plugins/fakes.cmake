@@ -9,7 +9,7 @@ foreach(fake fake_source fake_sink)
   configure_file(fakes/${fake}.yaml "${PROJECT_BINARY_DIR}/tests/plugins.d/${fake}.yaml" COPYONLY)
 endforeach()
 add_dependencies(threaded leat fake_source fake_sink)
-foreach(case ok slow fail down down_at_rest out_of_order twice late never reject dead_letter refuse refuse_create check
+foreach(case ok slow fail down down_at_rest out_of_order twice late never reject dead_letter refuse refuse_create check check_source
         large_record
         two_sinks slow_and_fast two_pipelines restart small_memory hold forget lost foreign
         stop_in_hold second_signal

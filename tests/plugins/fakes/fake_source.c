@@ -13,9 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* What it does in its create. */
+enum { ENTRY_OK, ENTRY_NO, ENTRY_ABORT, ENTRY_EXIT, ENTRY_HANG };
+static const char *const entries[] = {"ok", "no", "abort", "exit", "hang", NULL};
 
 struct options {
-    int64_t transactions, rows, size, burst;
+    int64_t transactions, rows, size, burst, in_create;
     bool end, timed, guard;
 };
 
@@ -48,6 +53,16 @@ static leat_status no_memory(leat_error *error)
     return LEAT_EFATAL;
 }
 
+static void enter(int64_t how)
+{
+    if (how == ENTRY_ABORT)
+        abort();
+    if (how == ENTRY_EXIT)
+        _exit(3);
+    while (how == ENTRY_HANG)
+        (void)pause();
+}
+
 static leat_status fake_create(const leat_host *host, const void *config, leat_source **out,
                                leat_error *error)
 {
@@ -58,6 +73,12 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
         return no_memory(error);
     source->host = host;
     source->options = config;
+    enter(source->options->in_create);
+    if (source->options->in_create == ENTRY_NO) {
+        error->exit_code = 65;
+        (void)snprintf(error->text, sizeof error->text, "in_create: no, as told");
+        return LEAT_ECONFIG;
+    }
     source->text = malloc((size_t)source->options->size + 1);
     if (!source->text)
         return no_memory(error);
@@ -264,6 +285,7 @@ static const leat_option options[] = {
                     "changes made in one poll at the most"),
     LEAT_OPTION_BOOL("guard", struct options, guard, "false", 0,
                      "have the sink dropped that holds everything back for 200 ms"),
+    LEAT_OPTION_ENUM("in_create", struct options, in_create, "ok", entries, 0, "what create does"),
     LEAT_OPTION_BOOL("end", struct options, end, "true", 0, "end when all is confirmed"),
 };
 

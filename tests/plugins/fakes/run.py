@@ -292,6 +292,22 @@ def case_restart():
     path = config([pipeline(src=source(transactions=3000, burst=20), sinks=[sink(delay_us=200)])])
     for _ in range(4):
         process = start(path)
+def case_check_source():
+    """As of a sink, leat check says what only a source's plugin can judge, and outlives one that does not come back."""
+    for words in ([], ["--offline"]):
+        for how, code, said in (("ok", 0, None), ("no", 65, "in_create: no, as told"),
+                                ("abort", 70, "plugin fake_source crashed in its create: its process was killed by signal 6 (Aborted)"),
+                                ("exit", 70, "plugin fake_source crashed in its create: its process ended by itself with status 3"),
+                                ("hang", 70, "plugin fake_source did not come back in time in its create")):
+            begun = time.monotonic()
+            done = subprocess.run([LEAT, "check", "--json", "-c", config([pipeline(src=source(in_create=how), sinks=[sink()])]), *words],
+                                  capture_output=True, text=True, timeout=LIMIT)
+            found = [(x["pipeline"], x["instance"], x["text"]) for x in json.loads(done.stdout) if x["severity"] == "error"]
+            assert (done.returncode, found) == (code, [("p", "source", said)] if said else []), done
+            assert time.monotonic() - begun < 12
+    assert not os.path.exists(os.path.join(DIR, "state")), "it has made something"
+
+
         wait_for_line(process, "started")
         deadline = time.monotonic() + LIMIT
         before = os.path.getsize(os.path.join(DIR, "sink.log")) if os.path.exists(

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check_sink.c -- see check_sink.h.  [main]
+ * check_plugin.c -- see check_plugin.h.  [main]
  *
  * The process is a fork, not leat __sink: the command has one thread, and has read the options.
  * Findings come over a pair of sockets, a message each; a process that ends without its last
  * message, or says nothing for too long, is a finding itself.  It never outlives the command.
  */
-#include "check_sink.h"
+#include "check_plugin.h"
 
 #include "clock.h"
 #include "config.h"
@@ -27,6 +27,15 @@
 
 #define GRACE_MS 200 /* behind the plugin's own deadline */
 #define LEAST_MS 300 /* for a create, however long the check took */
+
+/* What is checked: a source or a sink of a pipeline. */
+struct subject {
+    const char *pipeline, *instance; /* as the plugin's host names them */
+    const struct plugin *plugin;
+    const void *options;
+    bool is_source, isolate;
+    void (*look)(const void *options, leat_check *); /* NULL: the plugin has no check, or offline */
+};
 
 /* Messages of the process: a finding has its severity in number, then its text and its fix. */
 enum { SAYS_FINDING = 1, SAYS_CREATES, SAYS_ENDED };
@@ -94,30 +103,44 @@ static void host_batch_done(const leat_host *host, uint64_t token, const leat_re
     (void)host, (void)token, (void)result;
 }
 
-static void try_create(const char *pipeline, const struct config_sink *config, leat_check *check)
+static void create_and_destroy(const struct subject *subject, const leat_host *host,
+                               leat_error *error)
 {
-    const leat_sink_ops *ops = plugin_sink_ops(config->plugin);
+    if (subject->is_source) {
+        const leat_source_ops *ops = plugin_source_ops(subject->plugin);
+        leat_source *source = NULL;
+        error->status = ops->create(host, subject->options, &source, error);
+        ops->destroy(source);
+    } else {
+        const leat_sink_ops *ops = plugin_sink_ops(subject->plugin);
+        leat_sink *sink = NULL;
+        error->status = ops->create(host, subject->options, &sink, error);
+        ops->destroy(sink);
+    }
+}
+
+/* The host has what a create may call: all that is [any]. */
+static void try_create(const struct subject *subject, leat_check *check)
+{
     leat_error error = {.size = sizeof error};
     leat_host host = {.size = sizeof host,
                       .abi_major = LEAT_ABI_MAJOR,
                       .abi_minor = LEAT_ABI_MINOR,
-                      .pipeline = pipeline,
-                      .instance = config->name,
+                      .pipeline = subject->pipeline,
+                      .instance = subject->instance,
                       .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                       .log = host_log,
                       .now_ns = host_now_ns,
                       .wake = host_wake,
                       .extension = host_extension,
-                      .batch_done = host_batch_done};
-    leat_sink *sink = NULL;
+                      .batch_done = subject->is_source ? NULL : host_batch_done};
 
-    error.status = ops->create(&host, config->options, &sink, &error);
+    create_and_destroy(subject, &host, &error);
     if (error.status != LEAT_OK && !error.text[0])
         (void)snprintf(error.text, sizeof error.text,
                        "the plugin's create failed with %d and no reason", (int)error.status);
     if (error.status != LEAT_OK)
         report_from_child(check, LEAT_FINDING_ERROR, exit_code_of(&error), error.text, NULL);
-    ops->destroy(sink);
 }
 
 /* What the plugin prints is not the command's answer. */
@@ -133,20 +156,19 @@ static void settle(pid_t parent)
     (void)dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-static _Noreturn void run_child(struct child *child, const char *pipeline,
-                                const struct config_sink *config, const leat_check *given,
-                                void (*look)(const void *, leat_check *))
+static _Noreturn void run_child(struct child *child, const struct subject *subject,
+                                const leat_check *given)
 {
     leat_check check = *given;
 
     check.context = child;
     check.report = report_from_child;
-    if (look)
-        look(config->options, &check);
+    if (subject->look)
+        subject->look(subject->options, &check);
     if (!child->has_errors) {
         begin_message(child);
         say(child, SAYS_CREATES);
-        try_create(pipeline, config, &check);
+        try_create(subject, &check);
     }
     begin_message(child);
     say(child, SAYS_ENDED);
@@ -225,9 +247,8 @@ static void reap(pid_t pid, bool hangs, char *how, size_t size)
     isolate_describe_end(&end, how, size);
 }
 
-/* look: NULL: its create alone. */
-static void in_process(const char *pipeline, const struct config_sink *config, leat_check *check,
-                       void (*look)(const void *, leat_check *))
+/* Its check, where it has one, and its create. */
+static void in_process(const struct subject *subject, leat_check *check)
 {
     static struct child child;
     static struct parent parent;
@@ -239,8 +260,9 @@ static void in_process(const char *pipeline, const struct config_sink *config, l
     bool hangs;
 
     child = (struct child){.socket = -1};
-    parent = (struct parent){
-        .check = check, .plugin = plugin_name(config->plugin), .doing = look ? "check" : "create"};
+    parent = (struct parent){.check = check,
+                             .plugin = plugin_name(subject->plugin),
+                             .doing = subject->look ? "check" : "create"};
     (void)fflush(NULL); /* else the process has it, too */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
         pid = fork();
@@ -248,7 +270,7 @@ static void in_process(const char *pipeline, const struct config_sink *config, l
             settle(own);
             (void)close(ends[0]);
             child.socket = ends[1];
-            run_child(&child, pipeline, config, check, look);
+            run_child(&child, subject, check);
         }
         (void)close(ends[1]);
         if (pid < 0)
@@ -267,7 +289,7 @@ static void in_process(const char *pipeline, const struct config_sink *config, l
         find(&parent, "crashed", how);
 }
 
-/* ---- one sink ------------------------------------------------------------------------------- */
+/* ---- one source or sink --------------------------------------------------------------------- */
 
 struct counted {
     leat_check *real;
@@ -283,27 +305,55 @@ static void count_errors(leat_check *check, int32_t severity, int32_t exit_code,
     counted->real->report(counted->real, severity, exit_code, text, fix);
 }
 
-void check_sink(const char *pipeline, const struct config_sink *config, leat_check *check,
-                bool offline)
+static void check_subject(const struct subject *subject, leat_check *check)
 {
-    void (*look)(const void *, leat_check *) =
-        offline ? NULL : plugin_sink_ops(config->plugin)->check;
+    struct subject create_alone = *subject;
     struct counted counted = {.real = check};
     leat_check counting = *check;
     int64_t until_ns = clock_now_ns(&clock_real) + (int64_t)check->deadline_ms * 1000000;
 
-    if (look && config->isolate) {
-        in_process(pipeline, config, check, look);
+    if (subject->look && subject->isolate) {
+        in_process(subject, check);
         return;
     }
     counting.context = &counted;
     counting.report = count_errors;
-    if (look)
-        look(config->options, &counting);
+    if (subject->look)
+        subject->look(subject->options, &counting);
     if (counted.has_errors)
         return;
     counting.deadline_ms = (int32_t)((until_ns - clock_now_ns(&clock_real)) / 1000000);
     if (counting.deadline_ms < LEAST_MS)
         counting.deadline_ms = LEAST_MS;
-    in_process(pipeline, config, &counting, NULL);
+    create_alone.look = NULL;
+    in_process(&create_alone, &counting);
+}
+
+void check_source(const struct config_pipeline *pipeline, leat_check *check, bool offline)
+{
+    struct subject subject = {
+        .pipeline = pipeline->name,
+        .instance = "source",
+        .plugin = pipeline->source,
+        .options = pipeline->source_options,
+        .is_source = true,
+        .look = offline ? NULL : plugin_source_ops(pipeline->source)->check,
+    };
+
+    check_subject(&subject, check);
+}
+
+void check_sink(const char *pipeline, const struct config_sink *sink, leat_check *check,
+                bool offline)
+{
+    struct subject subject = {
+        .pipeline = pipeline,
+        .instance = sink->name,
+        .plugin = sink->plugin,
+        .options = sink->options,
+        .isolate = sink->isolate,
+        .look = offline ? NULL : plugin_sink_ops(sink->plugin)->check,
+    };
+
+    check_subject(&subject, check);
 }
