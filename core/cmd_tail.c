@@ -204,22 +204,28 @@ static void run(struct view *view, struct pipeline *pipeline)
     pipeline_join(pipeline);
 }
 
+static int say_failure(const struct failure *failure)
+{
+    char line[FAILURE_LINE_MAX];
+
+    (void)fprintf(stderr, "leat: %s\n", failure_print(line, failure));
+    return exit_code_of(&failure->error);
+}
+
 static int end_of(const struct view *view, const struct pipeline *pipeline)
 {
     if (atomic_load(&view->output.ended) == TAIL_BROKEN) {
         (void)fprintf(stderr, "leat: cannot write to the standard output\n");
         return EX_IOERR;
     }
-    if (pipeline->error.status == LEAT_OK || view->ending)
+    if (pipeline->failure.error.status == LEAT_OK || view->ending)
         return EX_OK;
-    (void)fprintf(stderr, "leat: pipeline %s: %s: %s\n", view->pipeline.name, pipeline->culprit,
-                  pipeline->error.text);
-    return exit_code_of(&pipeline->error);
+    return say_failure(&pipeline->failure);
 }
 
 static int show(const struct tail_request *request, const struct config *config, struct view *view)
 {
-    leat_error error = {.size = sizeof error};
+    struct failure failure = FAILURE_NONE;
     struct pipeline_setup setup = {
         .config = &view->pipeline,
         .clock = &clock_real,
@@ -239,13 +245,12 @@ static int show(const struct tail_request *request, const struct config *config,
         (void)fprintf(stderr, "leat: cannot start: %s\n", strerror(errno));
         return EX_CANTCREAT;
     }
-    pipeline = pipeline_create(&setup, &error);
-    if (pipeline && pipeline_start(pipeline, &error)) {
+    pipeline = pipeline_create(&setup, &failure);
+    if (pipeline && pipeline_start(pipeline, &failure)) {
         run(view, pipeline);
         exit_code = end_of(view, pipeline);
     } else {
-        (void)fprintf(stderr, "leat: %s\n", error.text);
-        exit_code = exit_code_of(&error);
+        exit_code = say_failure(&failure);
     }
     pipeline_destroy(pipeline);
     (void)close(view->signals);

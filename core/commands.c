@@ -6,6 +6,7 @@
 #include "commands.h"
 
 #include "exit_code.h"
+#include "failure.h"
 #include "plugins.h"
 
 #include <getopt.h>
@@ -147,19 +148,22 @@ static int for_each_pipeline(const struct command_line *line, source_command com
     if (line->json)
         (void)fputs("[", stdout);
     for (size_t i = 0; i < config->pipeline_count && exit_code == 0; i++) {
-        leat_error error = {.size = sizeof error};
+        struct failure failure = FAILURE_NONE;
+        leat_error *error = &failure.error;
+        char why[FAILURE_LINE_MAX];
         if (!command_selects(line, &config->pipelines[i]))
             continue;
         if (line->json && !first)
             (void)fputs(",", stdout);
         first = false;
-        error.status = command(&config->pipelines[i], line->verb, &output, &error);
-        if (error.status == LEAT_OK)
+        error->status = command(&config->pipelines[i], line->verb, &output, error);
+        if (error->status == LEAT_OK)
             continue;
-        exit_code = error.status == LEAT_ERETRY && error.exit_code == 0 ? EX_UNAVAILABLE
-                                                                        : exit_code_of(&error);
+        exit_code = error->status == LEAT_ERETRY && error->exit_code == 0 ? EX_UNAVAILABLE
+                                                                          : exit_code_of(error);
+        failure_blame(&failure, config->pipelines[i].name, "source");
         (void)fflush(stdout);
-        (void)fprintf(stderr, "leat: pipeline %s: %s\n", config->pipelines[i].name, error.text);
+        (void)fprintf(stderr, "leat: %s\n", failure_print(why, &failure));
     }
     if (line->json)
         (void)fputs("]\n", stdout);

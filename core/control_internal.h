@@ -44,7 +44,7 @@ struct control {
     int64_t next_status_ns;
     bool stopping;
     int exit_code;
-    char reason[LEAT_ERROR_TEXT + 128]; /* of the first failure */
+    char reason[FAILURE_LINE_MAX]; /* of the first failure */
 };
 
 /* A command that waits for something is answered at the latest after this, with 202. */
@@ -61,15 +61,14 @@ void control__stop(struct control *control);
 
 /* control_pipelines.c */
 /* The first one is what the daemon ends with. */
-void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
-                           const leat_error *error);
+void control__note_failure(struct control *control, const struct failure *failure);
 void control__write_state(struct control *control, struct pipeline *pipeline, bool all);
-/* Without a thread yet; NULL with *error.  try_ms: see pipeline_setup. */
+/* Without a thread yet; NULL with *failure.  try_ms: see pipeline_setup. */
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 int32_t try_ms, leat_error *error);
-/* What the state file says goes into it; *known may be NULL, else it gets the file's content. */
+                                 int32_t try_ms, struct failure *failure);
+/* What the state file says of it; false with *failure where it cannot be read. */
 bool control__recall(struct control *control, struct pipeline *pipeline,
-                     struct journal_entry *known, bool *was_known, leat_error *error);
+                     struct journal_entry *known, bool *was_known, struct failure *failure);
 /* Made, and started; try_ms: see pipeline_setup.  False: the failure was noted. */
 bool control__make_pipeline(struct control *control, size_t index, int32_t try_ms);
 /* Once a turn.  Those that have ended go, or begin again; false: none is left. */

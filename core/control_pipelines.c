@@ -54,21 +54,20 @@ void control__write_states(struct control *control)
 
 /* ---- made ----------------------------------------------------------------------------------- */
 
-void control__note_failure(struct control *control, const char *pipeline, const char *culprit,
-                           const leat_error *error)
+void control__note_failure(struct control *control, const struct failure *failure)
 {
-    leat_field fields[] = {LEAT_F_STR("error", error->text)};
+    leat_field fields[] = {LEAT_F_STR("error", failure->error.text)};
 
-    log_event(pipeline, culprit, LEAT_LOG_ERROR, "pipeline failed", fields, 1);
+    log_event(failure->pipeline, *failure->part ? failure->part : NULL, LEAT_LOG_ERROR,
+              "pipeline failed", fields, 1);
     if (control->exit_code != 0)
         return;
-    control->exit_code = exit_code_of(error);
-    (void)snprintf(control->reason, sizeof control->reason, "pipeline %s: %s: %s", pipeline,
-                   culprit, error->text);
+    control->exit_code = exit_code_of(&failure->error);
+    (void)failure_print(control->reason, failure);
 }
 
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,
-                                 int32_t try_ms, leat_error *error)
+                                 int32_t try_ms, struct failure *failure)
 {
     struct pipeline_setup setup = {
         .config = &config->pipelines[index],
@@ -82,38 +81,42 @@ struct pipeline *control__create(struct control *control, const struct config *c
         .try_ms = try_ms,
     };
 
-    return pipeline_create(&setup, error);
+    return pipeline_create(&setup, failure);
 }
 
 bool control__recall(struct control *control, struct pipeline *pipeline,
-                     struct journal_entry *known, bool *was_known, leat_error *error)
+                     struct journal_entry *known, bool *was_known, struct failure *failure)
 {
-    leat_status status = state_load(&control->state, pipeline->config->name, known, error);
+    const char *name = pipeline->config->name;
+    leat_status status =
+        known ? state_load(&control->state, name, known, &failure->error) : LEAT_EFATAL;
 
     *was_known = status == LEAT_OK;
-    return status == LEAT_OK || status == LEAT_EOF;
+    if (status == LEAT_OK || status == LEAT_EOF)
+        return true;
+    if (known)
+        failure_blame(failure, name, "state");
+    else
+        failure_no_memory(failure, name, "state");
+    return false;
 }
 
 bool control__make_pipeline(struct control *control, size_t index, int32_t try_ms)
 {
-    const struct config_pipeline *config = &control->config->pipelines[index];
-    leat_error error = {.size = sizeof error};
+    struct failure failure = FAILURE_NONE;
     struct journal_entry *known = malloc(sizeof *known);
-    struct pipeline *pipeline =
-        known ? control__create(control, control->config, index, try_ms, &error) : NULL;
+    struct pipeline *pipeline = control__create(control, control->config, index, try_ms, &failure);
     bool was_known = false;
-    bool good = pipeline && control__recall(control, pipeline, known, &was_known, &error) &&
-                pipeline_recall(pipeline, was_known ? known : NULL, &error);
+    bool good = pipeline && control__recall(control, pipeline, known, &was_known, &failure) &&
+                pipeline_recall(pipeline, was_known ? known : NULL, &failure);
 
     free(known);
-    if (good && pipeline_start(pipeline, &error)) {
+    if (good && pipeline_start(pipeline, &failure)) {
         registry_set(&control->registry, index, pipeline);
         return true;
     }
     pipeline_destroy(pipeline);
-    if (error.status == LEAT_OK)
-        error.status = LEAT_EFATAL;
-    control__note_failure(control, config->name, "start", &error);
+    control__note_failure(control, &failure);
     return false;
 }
 
@@ -130,6 +133,7 @@ static void keep_orders(struct pipeline *pipeline, enum pipeline_hold hold, cons
 static void pipeline_ended(struct control *control, size_t index)
 {
     struct pipeline *pipeline = control->pipelines[index];
+    const struct failure *failure = &pipeline->failure;
     enum pipeline_hold hold = (enum pipeline_hold)atomic_load(&pipeline->hold);
     bool paused[JOURNAL_SINKS_MAX] = {false};
     bool again;
@@ -140,14 +144,14 @@ static void pipeline_ended(struct control *control, size_t index)
     for (uint32_t i = 0; i < pipeline->sink_count; i++)
         paused[i] = atomic_load(&pipeline->channels[i].order) == CHANNEL_PAUSE;
     if (again) {
-        leat_field fields[] = {LEAT_F_STR("error", pipeline->error.text)};
-        log_event(pipeline->config->name, pipeline->culprit, LEAT_LOG_ERROR,
-                  strcmp(pipeline->culprit, "source") == 0
+        leat_field fields[] = {LEAT_F_STR("error", failure->error.text)};
+        log_event(failure->pipeline, failure->part, LEAT_LOG_ERROR,
+                  strcmp(failure->part, "source") == 0
                       ? "beginning again at the recorded position"
                       : "sink went backwards, beginning again at the confirmed position",
                   fields, 1);
-    } else if (pipeline->error.status != LEAT_OK) {
-        control__note_failure(control, pipeline->config->name, pipeline->culprit, &pipeline->error);
+    } else if (failure->error.status != LEAT_OK) {
+        control__note_failure(control, failure);
     } else if (!pipeline->drained && pipeline->source.begun) {
         log_event(pipeline->config->name, NULL, LEAT_LOG_WARN,
                   "stopped before everything in flight was durable, it will be sent again", NULL,

@@ -63,8 +63,10 @@ struct dead_letter *dead_letter_open(const char *directory, const char *pipeline
     struct dead_letter *letter = calloc(1, sizeof *letter);
     int folder;
 
-    if (!letter)
+    if (!letter) {
+        (void)fail(error, LEAT_EFATAL, "open", directory);
         return NULL;
+    }
     letter->fd = -1;
     (void)snprintf(letter->sink, sizeof letter->sink, "%s", sink);
     (void)snprintf(letter->path, sizeof letter->path, "%s/%s-%s.ndjson", directory, pipeline, sink);

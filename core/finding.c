@@ -4,6 +4,8 @@
  */
 #include "finding.h"
 
+#include "failure.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -41,8 +43,10 @@ static void put_plain(const char *text, size_t length)
 
 void finding_print(const struct finding *finding)
 {
-    (void)printf("%-8s%s%s%s: ", finding_severity(finding), finding->pipeline,
-                 *finding->pipeline && *finding->instance ? "/" : "", finding->instance);
+    char place[PLACE_MAX];
+
+    (void)printf("%-8s%s: ", finding_severity(finding),
+                 place_print(place, finding->pipeline, finding->instance));
     put_plain(finding->text, strlen(finding->text));
     (void)printf("\n");
     for (const char *line = finding->fix; line && *line;) {

@@ -34,13 +34,16 @@ void pipeline__remember(struct note *note, int32_t level, const char *message,
     note_write(note, message, why);
 }
 
-void pipeline__end_with(struct pipeline *pipeline, const char *culprit, const leat_error *error,
+void pipeline__end_with(struct pipeline *pipeline, const char *part, const leat_error *error,
                         bool regressed)
 {
     (void)pthread_mutex_lock(&pipeline->error_lock);
-    if (pipeline->error.status == LEAT_OK) {
-        pipeline->error = *error;
-        (void)snprintf(pipeline->culprit, sizeof pipeline->culprit, "%s", culprit);
+    if (pipeline->failure.error.status == LEAT_OK) {
+        pipeline->failure.error = *error;
+        failure_blame(&pipeline->failure, pipeline->config->name, part);
+        if (!error->text[0])
+            (void)snprintf(pipeline->failure.error.text, sizeof pipeline->failure.error.text,
+                           "the plugin failed with %d and no reason", (int)error->status);
         pipeline->regressed = regressed;
     }
     (void)pthread_mutex_unlock(&pipeline->error_lock);
@@ -108,30 +111,25 @@ static struct pipeline *make_empty(const struct pipeline_setup *setup)
     return pipeline;
 }
 
-struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error)
+struct pipeline *pipeline_create(const struct pipeline_setup *setup, struct failure *failure)
 {
     struct pipeline *pipeline = make_empty(setup);
-    const char *what = "source";
+    bool made =
+        pipeline && journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell);
 
-    if (!pipeline) {
-        (void)snprintf(error->text, sizeof error->text, "no memory");
-        return NULL;
-    }
-    if (!journal_init(&pipeline->journal, setup->control_bell, &pipeline->source.bell) ||
-        !pipeline__create_source(pipeline, setup, pipeline->share, pipeline->factor, error))
-        goto fail;
-    for (uint32_t i = 0; i < pipeline->sink_count; i++) {
-        what = pipeline->sink_names[i];
+    if (!made)
+        failure_no_memory(failure, setup->config->name, "");
+    made = made &&
+           pipeline__create_source(pipeline, setup, pipeline->share, pipeline->factor, failure);
+    for (uint32_t i = 0; made && i < pipeline->sink_count; i++) {
         pipeline->workers[i] = pipeline_make_worker(pipeline, i, &setup->config->sinks[i],
-                                                    setup->owner, setup->try_ms, error);
-        if (!pipeline->workers[i])
-            goto fail;
+                                                    setup->owner, setup->try_ms, failure);
+        made = pipeline->workers[i] != NULL;
     }
-    return pipeline;
-fail:
-    (void)snprintf(pipeline->culprit, sizeof pipeline->culprit, "%s", what);
-    if (error->status == LEAT_OK)
-        error->status = LEAT_ECONFIG;
+    if (made)
+        return pipeline;
+    if (failure->error.status == LEAT_OK)
+        failure->error.status = LEAT_ECONFIG;
     pipeline_destroy(pipeline);
     return NULL;
 }
@@ -157,8 +155,9 @@ static void begin_journal(struct pipeline *pipeline)
 }
 
 bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *known,
-                     leat_error *error)
+                     struct failure *failure)
 {
+    leat_error *error = &failure->error;
     uint32_t dropped = 0;
 
     if (known) {
@@ -182,22 +181,25 @@ bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *know
         "it; put another one back, or accept the gap: remove \"dropped: true\" from "
         "%s.state",
         pipeline->config->name);
+    failure_blame(failure, pipeline->config->name, "state");
     return false;
 }
 
 /* ---- started and ended ---------------------------------------------------------------------- */
 
-bool pipeline_start(struct pipeline *pipeline, leat_error *error)
+bool pipeline_start(struct pipeline *pipeline, struct failure *failure)
 {
+    const char *part = NULL;
+
     atomic_store(&pipeline->state, PIPELINE_RUNNING);
-    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+    for (uint32_t i = 0; !part && i < pipeline->sink_count; i++)
         if (!pipeline_start_worker(pipeline, i))
-            goto fail;
-    if (!pipeline__start_source(pipeline))
-        goto fail;
-    return true;
-fail:
-    (void)snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
+            part = pipeline->sink_names[i];
+    if (!part && pipeline__start_source(pipeline))
+        return true;
+    (void)snprintf(failure->error.text, sizeof failure->error.text, "cannot start a thread: %s",
+                   strerror(errno));
+    failure_blame(failure, pipeline->config->name, part ? part : "source");
     pipeline__let_workers_stop(pipeline);
     pipeline_join(pipeline);
     return false;

@@ -14,6 +14,7 @@
 #ifndef LEAT_PIPELINE_H
 #define LEAT_PIPELINE_H
 
+#include "failure.h"
 #include "source_loop.h"
 #include "worker.h"
 
@@ -21,7 +22,7 @@ enum pipeline_state {
     PIPELINE_NEW = 0,  /* created                                                              */
     PIPELINE_RUNNING,  /* threads run                                                          */
     PIPELINE_STOPPING, /* asked to stop: draining                                              */
-    PIPELINE_ENDED     /* the source thread is through; error.status says how it went          */
+    PIPELINE_ENDED     /* the source thread is through; failure says how it went               */
 };
 
 /* What a command has made of a pipeline that runs. */
@@ -63,11 +64,10 @@ struct pipeline {
     struct note source_note, record_note, sink_notes[JOURNAL_SINKS_MAX];
     atomic_bool cannot_record; /* the newest try to write the state file failed */
     pthread_mutex_t error_lock;
-    leat_error error; /* under error_lock until ENDED; the first one counts */
-    char culprit[64]; /* "source" or the sink's name */
-    bool regressed;   /* the failure is one that making all anew at the recorded position mends: a
+    struct failure failure; /* under error_lock until ENDED; the first one counts */
+    bool regressed; /* the failure is one that making all anew at the recorded position mends: a
                        * sink that the source can catch up, an origin that has changed */
-    bool drained;     /* true at the end when everything was confirmed */
+    bool drained;   /* true at the end when everything was confirmed */
 };
 
 struct pipeline_setup {
@@ -84,15 +84,15 @@ struct pipeline_setup {
     uint32_t watch; /* LEAT_WATCH_... */
 };
 
-/* [main] NULL with *error: out of memory, a plugin's create failed. */
-struct pipeline *pipeline_create(const struct pipeline_setup *setup, leat_error *error);
+/* [main] NULL with *failure: out of memory, a plugin's create failed. */
+struct pipeline *pipeline_create(const struct pipeline_setup *setup, struct failure *failure);
 
 /* [main] Before the start, once: what is known of earlier runs; NULL: nothing.  False: it cannot
  * go on from there. */
 bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *known,
-                     leat_error *error);
-bool pipeline_start(struct pipeline *pipeline, leat_error *error);      /* [main] */
-void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns); /* [main] again: sooner */
+                     struct failure *failure);
+bool pipeline_start(struct pipeline *pipeline, struct failure *failure); /* [main] */
+void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns);  /* [main] again: sooner */
 void pipeline_join(struct pipeline *pipeline);    /* [main] once ended, or asked to stop: waits */
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
 
@@ -107,12 +107,12 @@ leat_status pipeline_drop_sink(struct pipeline *pipeline, uint32_t sink, const c
 int pipeline_find_sink(const struct pipeline *pipeline, const char *name);
 
 /* [main] The steps by which a sink's worker is replaced.  make: another one, without a thread; NULL
- * with *error.  try_ms: as in pipeline_setup.  stop: asks the present one to end, finishing what
+ * with *failure.  try_ms: as in pipeline_setup.  stop: asks the present one to end, finishing what
  * is lent within that time.  stopped: it has ended.  join: its thread is gone.  Then the new one takes over all that it had
  * (worker_inherit), is put in its place under the registry's lock, and is started. */
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    int32_t try_ms, leat_error *error);
+                                    int32_t try_ms, struct failure *failure);
 void pipeline_stop_worker(struct pipeline *pipeline, uint32_t sink, uint32_t finish_ms);
 bool pipeline_worker_stopped(const struct pipeline *pipeline, uint32_t sink);
 void pipeline_join_worker(struct pipeline *pipeline, uint32_t sink);

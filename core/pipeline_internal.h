@@ -15,7 +15,7 @@ void pipeline__remember(struct note *note, int32_t level, const char *message,
                         const leat_field *fields, size_t field_count);
 
 /* [source, worker] Why the pipeline ends: the first one counts. */
-void pipeline__end_with(struct pipeline *pipeline, const char *culprit, const leat_error *error,
+void pipeline__end_with(struct pipeline *pipeline, const char *part, const leat_error *error,
                         bool regressed);
 
 /* [source, worker] Until the deadline to stop; at most an hour. */
@@ -31,7 +31,7 @@ bool pipeline__is_made(leat_status status, leat_error *error);
 
 /* [main] Sets aside `share` bytes, a part of the memory in `factor`, and makes the plugin's instance. */
 bool pipeline__create_source(struct pipeline *pipeline, const struct pipeline_setup *setup,
-                             size_t share, size_t factor, leat_error *error);
+                             size_t share, size_t factor, struct failure *failure);
 bool pipeline__start_source(struct pipeline *pipeline); /* [main] false with errno */
 
 /* [main, source] Nothing more will come for them. */

@@ -38,8 +38,9 @@ static void log_of_sink(const leat_host *host, int32_t level, const char *messag
 
 struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
                                     const struct config_sink *config, const struct config *owner,
-                                    int32_t try_ms, leat_error *error)
+                                    int32_t try_ms, struct failure *failure)
 {
+    leat_error *error = &failure->error;
     struct worker *worker = calloc(1, sizeof *worker);
     struct worker_setup setup = {
         .clock = pipeline->clock,
@@ -59,9 +60,10 @@ struct worker *pipeline_make_worker(struct pipeline *pipeline, uint32_t sink,
     };
 
     if (!worker) {
-        (void)snprintf(error->text, sizeof error->text, "no memory for sink %s", config->name);
+        failure_no_memory(failure, setup.pipeline, config->name);
         return NULL;
     }
+    failure_blame(failure, setup.pipeline, config->name);
     if (worker_init(worker, &setup, error) &&
         pipeline__is_made(worker->ops->create(&worker->host, config->options, &worker->sink, error),
                           error) &&

@@ -40,15 +40,15 @@ static void say_no_room(size_t share, bool mlock, leat_error *error)
     bool files = errno == EMFILE || errno == ENFILE;
 
     error->exit_code = errno == EPERM || errno == EAGAIN ? 77 : 73;
-    (void)snprintf(error->text, sizeof error->text,
-                   "cannot set aside %zu bytes for the source: %s%s", share, strerror(errno),
+    (void)snprintf(error->text, sizeof error->text, "cannot set aside %zu bytes: %s%s", share,
+                   strerror(errno),
                    files   ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)"
                    : mlock ? "; mlock: true needs a high enough memlock limit"
                            : "");
 }
 
 bool pipeline__create_source(struct pipeline *pipeline, const struct pipeline_setup *setup,
-                             size_t share, size_t factor, leat_error *error)
+                             size_t share, size_t factor, struct failure *failure)
 {
     const struct config_pipeline *config = setup->config;
     struct source_loop_setup source = {
@@ -69,14 +69,15 @@ bool pipeline__create_source(struct pipeline *pipeline, const struct pipeline_se
     };
 
     pipeline->source.bell.fd = -1;
+    failure_blame(failure, config->name, "source");
     if (!source_loop_init(&pipeline->source, &source)) {
-        say_no_room(share, setup->mlock, error);
+        say_no_room(share, setup->mlock, &failure->error);
         return false;
     }
     pipeline->source.config = config;
     return pipeline__is_made(source.ops->create(&pipeline->source.host, config->source_options,
-                                                &pipeline->source.source, error),
-                             error);
+                                                &pipeline->source.source, &failure->error),
+                             &failure->error);
 }
 
 /* ---- its thread ----------------------------------------------------------------------------- */

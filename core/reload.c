@@ -234,13 +234,14 @@ static struct reload *make(struct control *control, struct config *config, struc
 
 static void begin(struct control *control, struct reload *reload)
 {
-    leat_error error = {.size = sizeof error};
+    struct failure failure = FAILURE_NONE;
+    char why[FAILURE_LINE_MAX];
 
-    if (!reload__plan(control, reload, &error)) {
+    if (!reload__plan(control, reload, &failure)) {
         reload__free_jobs(reload);
         if (!reload->anew)
             config_destroy(reload->config);
-        refuse(control, reload->order, 422, error.text);
+        refuse(control, reload->order, 422, failure_print(why, &failure));
         free(reload);
         return;
     }
@@ -279,7 +280,8 @@ void reload_begin(struct control *control, struct order *order)
 
 void reload_take_back(struct control *control, size_t index, struct order *order)
 {
-    leat_error error = {.size = sizeof error};
+    struct failure failure = FAILURE_NONE;
+    char why[FAILURE_LINE_MAX];
     struct reload *reload = make(control, control->config, order);
 
     if (!reload) {
@@ -291,9 +293,9 @@ void reload_take_back(struct control *control, size_t index, struct order *order
     for (size_t i = 0; i < control->config->pipeline_count; i++)
         reload->jobs[i].old = (int)i;
     reload->jobs[index].kind = JOB_ANEW;
-    reload->jobs[index].pipeline = control__create(control, control->config, index, 0, &error);
+    reload->jobs[index].pipeline = control__create(control, control->config, index, 0, &failure);
     if (!reload->jobs[index].pipeline) {
-        order_refuse(order, 500, error.text);
+        order_refuse(order, 500, failure_print(why, &failure));
         free(reload);
         return;
     }

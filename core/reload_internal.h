@@ -42,8 +42,8 @@ struct reload {
 
 /* reload_plan.c */
 /* What each pipeline needs, and everything new that can fail, made without anything having
- * changed.  False with *error: reload__free_jobs takes back what was made. */
-bool reload__plan(struct control *control, struct reload *reload, leat_error *error);
+ * changed.  False with *failure: reload__free_jobs takes back what was made. */
+bool reload__plan(struct control *control, struct reload *reload, struct failure *failure);
 /* Says in reload->summary what is to change. */
 void reload__summarize(struct control *control, struct reload *reload);
 /* The index of the pipeline of this name; -1: none. */

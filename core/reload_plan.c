@@ -46,13 +46,13 @@ static enum job_kind judge(const struct pipeline *pipeline, const struct config 
 }
 
 static bool prepare_sinks(struct reload *reload, struct job *job, struct pipeline *pipeline,
-                          const struct config_pipeline *config, leat_error *error)
+                          const struct config_pipeline *config, struct failure *failure)
 {
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         if (config_same_sink(pipeline->workers[i]->config, &config->sinks[i]))
             continue;
         job->workers[i] = pipeline_make_worker(pipeline, i, &config->sinks[i], reload->config,
-                                               CONTROL_TRY_MS, error);
+                                               CONTROL_TRY_MS, failure);
         if (!job->workers[i])
             return false;
     }
@@ -60,7 +60,7 @@ static bool prepare_sinks(struct reload *reload, struct job *job, struct pipelin
 }
 
 /* Everything that can fail without anything having changed. */
-bool reload__plan(struct control *control, struct reload *reload, leat_error *error)
+bool reload__plan(struct control *control, struct reload *reload, struct failure *failure)
 {
     for (size_t i = 0; i < control->config->pipeline_count; i++)
         reload->leaves[i] = control->pipelines[i] != NULL;
@@ -74,10 +74,10 @@ bool reload__plan(struct control *control, struct reload *reload, leat_error *er
         job->kind = judge(old, reload->config, config);
         if (job->kind == JOB_SAME || job->kind == JOB_SINKS)
             reload->leaves[job->old] = false;
-        if (job->kind == JOB_SINKS && !prepare_sinks(reload, job, old, config, error))
+        if (job->kind == JOB_SINKS && !prepare_sinks(reload, job, old, config, failure))
             return false;
         if (job->kind == JOB_ANEW || job->kind == JOB_NEW) {
-            job->pipeline = control__create(control, reload->config, i, CONTROL_TRY_MS, error);
+            job->pipeline = control__create(control, reload->config, i, CONTROL_TRY_MS, failure);
             if (!job->pipeline)
                 return false;
         }

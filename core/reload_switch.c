@@ -28,7 +28,7 @@ void reload__free_jobs(struct reload *reload)
 static bool switch_sinks(struct control *control, struct job *job)
 {
     struct pipeline *pipeline = control->pipelines[job->old];
-    leat_error error = {.size = sizeof error, .status = LEAT_EFATAL};
+    struct failure failure = FAILURE_NONE;
 
     /* It fails for its own reasons meanwhile: then there is nothing to go on with. */
     if (pipeline_state(pipeline) == PIPELINE_ENDED)
@@ -37,6 +37,7 @@ static bool switch_sinks(struct control *control, struct job *job)
         struct worker *old = pipeline->workers[i];
         if (!job->workers[i])
             continue;
+        failure_blame(&failure, pipeline->config->name, pipeline->sink_names[i]);
         pipeline_join_worker(pipeline, i);
         if (!worker_inherit(job->workers[i], old))
             goto fail;
@@ -49,20 +50,23 @@ static bool switch_sinks(struct control *control, struct job *job)
     }
     return true;
 fail:
-    (void)snprintf(error.text, sizeof error.text, "no memory or thread for a sink that changed");
-    control__note_failure(control, pipeline->config->name, "reload", &error);
+    (void)snprintf(failure.error.text, sizeof failure.error.text,
+                   "no memory or thread for what changed");
+    control__note_failure(control, &failure);
     return false;
 }
 
 /* Sinks that stay know what they had made durable, and stand as they stood. */
-static bool remember_sinks(struct pipeline *pipeline, struct pipeline *old)
+static bool remember_sinks(struct pipeline *pipeline, struct pipeline *old, struct failure *failure)
 {
     for (uint32_t i = 0; i < pipeline->sink_count; i++) {
         int before = pipeline_find_sink(old, pipeline->sink_names[i]);
         if (before < 0)
             continue;
-        if (!worker_remember(pipeline->workers[i], old->workers[before]))
+        if (!worker_remember(pipeline->workers[i], old->workers[before])) {
+            failure_no_memory(failure, pipeline->config->name, pipeline->sink_names[i]);
             return false;
+        }
         if (atomic_load(&old->channels[before].order) == CHANNEL_PAUSE)
             pipeline_set_order(pipeline, i, CHANNEL_PAUSE);
     }
@@ -83,24 +87,22 @@ static void take_sink_back(struct reload *reload, struct journal_entry *known)
 }
 
 static bool begin_anew(struct control *control, struct reload *reload, struct job *job,
-                       leat_error *error)
+                       struct failure *failure)
 {
     struct pipeline *old = job->old < 0 ? NULL : control->pipelines[job->old];
     struct journal_entry *known = malloc(sizeof *known);
     bool was_known = false;
-    bool good = known && control__recall(control, job->pipeline, known, &was_known, error);
+    bool good = control__recall(control, job->pipeline, known, &was_known, failure);
 
     if (good && old)
         take_sink_back(reload, known);
-    good = good && pipeline_recall(job->pipeline, was_known ? known : NULL, error) &&
-           (!old || remember_sinks(job->pipeline, old));
+    good = good && pipeline_recall(job->pipeline, was_known ? known : NULL, failure) &&
+           (!old || remember_sinks(job->pipeline, old, failure));
     free(known);
     if (good && old)
         pipeline_set_hold(job->pipeline, reload->before[job->old]);
-    if (!good || !pipeline_start(job->pipeline, error)) {
-        if (error->status == LEAT_OK)
-            error->status = LEAT_EFATAL;
-        control__note_failure(control, job->pipeline->config->name, "reload", error);
+    if (!good || !pipeline_start(job->pipeline, failure)) {
+        control__note_failure(control, failure);
         return false;
     }
     return true;
@@ -114,9 +116,9 @@ static void join_what_left(struct control *control, struct reload *reload)
             continue;
         pipeline_join(pipeline);
         control__write_state(control, pipeline, true);
-        if (pipeline->error.status != LEAT_OK) {
-            leat_field fields[] = {LEAT_F_STR("error", pipeline->error.text)};
-            log_event(pipeline->config->name, pipeline->culprit, LEAT_LOG_WARN,
+        if (pipeline->failure.error.status != LEAT_OK) {
+            leat_field fields[] = {LEAT_F_STR("error", pipeline->failure.error.text)};
+            log_event(pipeline->config->name, pipeline->failure.part, LEAT_LOG_WARN,
                       "failed while it was replaced", fields, 1);
         }
     }
@@ -185,7 +187,7 @@ static void answer(struct control *control, struct reload *reload)
 void reload__switch(struct control *control)
 {
     struct reload *reload = control->reload;
-    leat_error error = {.size = sizeof error};
+    struct failure failure = FAILURE_NONE;
     bool good = true;
 
     stage_pass("reload_stopped");
@@ -195,7 +197,7 @@ void reload__switch(struct control *control)
         if (job->kind == JOB_SINKS)
             good = switch_sinks(control, job);
         else if (job->pipeline)
-            good = begin_anew(control, reload, job, &error);
+            good = begin_anew(control, reload, job, &failure);
     }
     /* One that could not begin has ended the daemon: it drains the others, as ever. */
     for (size_t i = 0; i < reload->config->pipeline_count; i++)

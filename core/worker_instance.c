@@ -38,9 +38,9 @@ static void holds_too_little(struct worker *worker, const leat_sink_start *start
     has[encode_lsn(start->last.position, has)] = '\0';
     had[encode_lsn(least.position, had)] = '\0';
     (void)snprintf(error.text, sizeof error.text,
-                   "sink %s holds records up to %s:%lld, but up to %s:%lld were durable in it: it "
+                   "it holds records up to %s:%lld, but up to %s:%lld were durable in it: it "
                    "has lost data%s",
-                   worker->config->name, has, (long long)start->last.seq, had, (long long)least.seq,
+                   has, (long long)start->last.seq, had, (long long)least.seq,
                    worker->regressed
                        ? ", which the source still has"
                        : "; restore it, or remove the state file to go on with a gap");
@@ -73,9 +73,9 @@ static bool holds_too_much(struct worker *worker, const leat_sink_start *start)
     has[encode_lsn(start->last.position, has)] = '\0';
     most[encode_lsn(newest, most)] = '\0';
     (void)snprintf(error.text, sizeof error.text,
-                   "sink %s holds records up to %s, but the source's newest position is %s: it was "
+                   "it holds records up to %s, but the source's newest position is %s: it was "
                    "filled from another server; give it an empty place, or the slot another name",
-                   worker->config->name, has, most);
+                   has, most);
     worker__fail(worker, &error);
     return true;
 }
@@ -136,8 +136,8 @@ static bool shows_proof(struct worker *worker, const leat_sink_start *start)
     }
     if (start->holds == LEAT_HOLDS_LAST)
         has[encode_lsn(start->last.position, has)] = '\0';
-    (void)snprintf(error.text, sizeof error.text, "%.400s; (sink %s holds %s)", worker->proof->why,
-                   worker->config->name, has);
+    (void)snprintf(error.text, sizeof error.text, "%.400s; (this sink holds %s)",
+                   worker->proof->why, has);
     worker__fail(worker, &error);
     return false;
 }

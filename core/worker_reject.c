@@ -50,8 +50,7 @@ bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_
         return false;
     }
     (void)snprintf(error.text, sizeof error.text,
-                   "sink %s rejects %s: %s; mend the cause, or set on_reject: dead_letter",
-                   worker->config->name, what, reason);
+                   "rejects %s: %s; mend the cause, or set on_reject: dead_letter", what, reason);
     error.exit_code = 0;
     worker__fail(worker, &error);
     return false;

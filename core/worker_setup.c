@@ -49,8 +49,8 @@ static bool make_parts(struct worker *worker, const struct worker_setup *setup, 
     if (!worker->slots || !worker->encoder ||
         !(config->isolate ? pool_init_shared : pool_init)(&worker->pool, setup->memory,
                                                           (size_t)64 * 1024, setup->mlock)) {
-        (void)snprintf(error->text, sizeof error->text, "no memory for sink %s: %s", config->name,
-                       strerror(errno));
+        (void)snprintf(error->text, sizeof error->text, "cannot set aside %zu bytes: %s",
+                       setup->memory, strerror(errno));
         return false;
     }
     if (worker->ops->route &&

@@ -283,6 +283,22 @@ def test_a_mistake_is_78_with_its_place(mistake, leat):
         assert re.search(rf"config\.yaml:{line}:\d+: .*{words}", said), said
 
 
+@pytest.mark.subset
+@pytest.mark.parametrize("wrong, words", [({"slot": "A b"}, "slot must be"), ({"dsn": "who knows"}, "dsn is not"),
+                                          ({"publication": ""}, "publication 1 of the list"), ({"accept_gap": "x"}, "accept_gap must be"),
+                                          ({"guard": {"warn": "2GiB", "critical": "1GiB"}}, "guard.warn must not")])
+def test_what_only_the_source_can_judge_is_said_alike_by_every_command(wrong, words, leat):
+    daemon = leat(f"host=127.0.0.1 port={places.free_port()} dbname=x", source=wrong)
+    said = set()
+    for verb in (["check", "--offline"], ["check"], ["run"], ["tail"], ["slot", "show"], ["setup"]):
+        done = command(*verb, "-c", daemon.config)
+        assert done.returncode == 78, done
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if "p/source: " in line]
+        assert len(lines) == 1, done
+        said.add(lines[0].removeprefix("error").removeprefix("leat:").strip())
+    assert len(said) == 1 and said.pop().startswith(f"p/source: {words}"), said
+
+
 def test_every_mistake_is_told_in_one_run(leat):
     daemon = leat("unused")
     text = BASE.format(state=daemon.state, plugins=daemon.build / "plugins.d", out=daemon.out)

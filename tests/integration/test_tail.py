@@ -214,9 +214,9 @@ def test_a_lost_server_ends_it_with_69(own_cluster, leat, tail):
     view = tail(daemon).begun()
     assert pg.stop()  # a fast shutdown does not wait for it
     assert view.process.wait(30) == 69
-    assert view.process.stderr.read().strip().splitlines()[-1].startswith("leat: pipeline p: source: ")
+    assert view.process.stderr.read().strip().splitlines()[-1].startswith("leat: p/source: ")
     done = command("tail", "-c", daemon.config)
-    assert done.returncode == 69 and "leat: pipeline p" in done.stderr, done
+    assert done.returncode == 69 and done.stderr.splitlines()[-1].startswith("leat: p/source: "), done
 
 
 def test_waiting_for_transactions_is_told_and_left_behind_cleanly(shop, db, tail):

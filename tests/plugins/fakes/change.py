@@ -502,15 +502,15 @@ def case_reload_bad():
         assert "restart" in error and next(iter(fixed)) in error, error
     assert sink_status("a")["starts"] == 1
     write(pipeline(sinks=[sink("a", log=os.path.join(DIR, "none", "x.log"))]))
-    assert "cannot open" in post("/reload", expect=422)["error"]  # create said no: nothing has changed either
+    assert post("/reload", expect=422)["error"].startswith("p/a: cannot open ")  # create said no: nothing has changed either
     if CASE.startswith("isolated_"):  # it dies, or hangs, in its create
         for how, words, patience in (("abort", "signal 6", "1s"), ("exit", "status 3", "1s"), ("hang", "did not answer for 1 s", "1s"),
                                      ("hang", "did not answer for 5000 ms", "1m")):  # the answer is promised within 8 s
             write(pipeline(sinks=[sink("a", in_create=how, isolate_timeout=patience)]))
             error = post("/reload", expect=422)["error"]
-            assert words in error and "before its create came back" in error, error
+            assert error.startswith("p/a: ") and words in error and "before its create came back" in error, error
         write(pipeline(sinks=[sink("a"), sink("b", in_create="no")]))  # of a pipeline that would begin anew
-        assert "as told" in post("/reload", expect=422)["error"]
+        assert post("/reload", expect=422)["error"] == "p/b: in_create: no, as told"
     assert sink_status("a")["starts"] == 1 and not os.path.exists(os.path.join(DIR, "b.log"))
     write(pipeline(sinks=[sink("a", lent=5)]), log={"level": "debug", "format": "json"})
     post("/reload")
@@ -520,6 +520,35 @@ def case_reload_bad():
     all_there("a")
     stop(process)
     complete("a")
+
+
+def case_reload_place():
+    """Of two sinks with one plugin, the one that refuses its options is named, once, wherever a reload's refusal is seen."""
+    wrong, text = {"in_create": "no"}, "in_create: no, as told"
+    write(pipeline(sinks=[sink("a"), sink("b")]))
+    process = serve()
+    moves()
+    for new, place in (([pipeline(sinks=[sink("a"), sink("b", **wrong)])], "p/b"), ([pipeline(sinks=[sink("a", **wrong), sink("b")])], "p/a"),
+                       ([pipeline(sinks=[sink("a"), sink("b")], **wrong)], "p/source"),  # of a pipeline that would begin anew
+                       ([pipeline(sinks=[sink("a"), sink("b"), sink("c", **wrong)])], "p/c"),
+                       ([pipeline(sinks=[sink("a"), sink("b")]), pipeline("q", [sink("c"), sink("b", **wrong)])], "q/b")):
+        write(*new)
+        before = said()
+        assert post("/reload", expect=422)["error"] == f"{place}: {text}"
+        assert json.loads(ask("/status")[1])["reload"]["text"] == f"{place}: {text}"
+        line, = [line for line in said()[len(before):].splitlines() if "reload refused" in line]
+        assert line.endswith(f' error="{place}: {text}"'), line
+        done = subprocess.run([LEAT, "reload", "-c", CONFIG], capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 78 and done.stderr.count(place) == 1 and done.stderr.strip().endswith(f"{place}: {text}"), done
+    for name in "ab":
+        assert sink_status(name)["starts"] == 1
+    write(pipeline(sinks=[sink("a"), sink("b")]))
+    post("/reload")
+    for name in "ab":
+        all_there(name)
+    stop(process)
+    for name in "ab":
+        complete(name)
 
 
 def case_reload_storm():

@@ -195,7 +195,7 @@ def case_refuse():
 def case_refuse_create():
     """What only the plugin can judge is found before anything begins: the same words and the same end, isolated or not."""
     none = os.path.join(DIR, "none", "x.log")
-    for options, code, words in (({"in_create": "no"}, 65, "in_create: no, as told"), ({"log": none}, 78, "cannot open " + none),
+    for options, code, words in (({"in_create": "no"}, 65, "p/sink: in_create: no, as told"), ({"log": none}, 78, "p/sink: cannot open " + none),
                                  ({"route": "a.{nothing}"}, 78, "nothing"), ({"route": "a b"}, 78, "route")):
         ends = []
         for isolate in (False, True):
@@ -206,13 +206,48 @@ def case_refuse_create():
         assert ends[0] == ends[1] or "route" in options and ends[0].split(": ", 2)[2:] == ends[1].split(": ", 2)[2:], ends
 
 
+def place_of_failure(path, code):
+    """What leat run says of a pipeline that cannot begin: its last line, which the log says as well, in fields."""
+    err = run(path, expect=code)
+    said = err.splitlines()[-1].removeprefix("leat: ")
+    names, why = said.split(": ", 1)
+    field = why if re.fullmatch(r"[^\s\"=]+", why) else json.dumps(why)
+    named = "".join(f" {key}={name}" for key, name in zip(("pipeline", "instance"), names.split("/")))
+    assert sum(f"pipeline failed{named} error={field}" in line for line in err.splitlines()) == 1, err
+    return said
+
+
+def case_refuse_place():
+    """Of two sinks with one plugin, the one that is wrong is named, and so is a source: once, and as leat check does."""
+    wrong = {"in_create": "no"}
+    for src, sinks, place in ((source(), [sink("one"), sink("two", **wrong)], "p/two"), (source(), [sink("one", **wrong), sink("two")], "p/one"),
+                              (source(**wrong), [sink("one"), sink("two")], "p/source")):
+        path = config([pipeline(src=src, sinks=sinks)])
+        said = place_of_failure(path, 65)
+        assert said == f"{place}: in_create: no, as told", said
+        for words in ([], ["--offline"]):
+            done = subprocess.run([LEAT, "check", "-c", path, *words], capture_output=True, text=True, timeout=LIMIT)
+            assert done.returncode == 65 and [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("error")] == [said], done
+    letters = os.path.join(DIR, "none", "letters")
+    said = place_of_failure(config([pipeline(sinks=[sink("one"), sink("two", on_reject="dead_letter", dead_letter=letters)])]), 73)
+    assert said.startswith(f"p/two: dead letters: cannot make {letters}: "), said
+    said = place_of_failure(config([pipeline(sinks=[sink("one"), sink("two", mode="refuse")])]), 78)  # in its start, on its thread
+    assert said == "p/two: refused as told", said
+    with open(os.path.join(DIR, "state", "p.state"), "w") as out:
+        out.write("format: 77\n")
+    path = config([pipeline(sinks=[sink("one"), sink("two")])])
+    said = place_of_failure(path, 78)
+    done = subprocess.run([LEAT, "check", "-c", path], capture_output=True, text=True, timeout=LIMIT)
+    assert said.startswith("p/state: ") and said in done.stdout, (said, done)
+
+
 def case_isolated_die_in_create():
     """One that ends or hangs in its create ends the daemon before anything begins, with 70 and one line that says what."""
     for how, words in (("abort", r"was killed by signal 6 \(Aborted\)"), ("exit", "ended by itself with status 3"),
                        ("hang", "did not answer for 1 s and was killed")):
         err = run(config([pipeline(sinks=[sink(in_create=how, isolate_timeout="1s")])]), expect=70)
         said = err.splitlines()[-1]
-        assert re.fullmatch(rf"leat: pipeline p: start: the process \d+ of plugin fake_sink {words} before its create came back", said), err
+        assert re.fullmatch(rf"leat: p/sink: the process \d+ of plugin fake_sink {words} before its create came back", said), err
         assert not os.path.exists(os.path.join(DIR, "sink.log")) or not got(), err
 
 
@@ -257,6 +292,22 @@ def case_check():
         assert time.monotonic() - begun < 12
 
 
+def case_check_source():
+    """As of a sink, leat check says what only a source's plugin can judge, and outlives one that does not come back."""
+    for words in ([], ["--offline"]):
+        for how, code, said in (("ok", 0, None), ("no", 65, "in_create: no, as told"),
+                                ("abort", 70, "plugin fake_source crashed in its create: its process was killed by signal 6 (Aborted)"),
+                                ("exit", 70, "plugin fake_source crashed in its create: its process ended by itself with status 3"),
+                                ("hang", 70, "plugin fake_source did not come back in time in its create")):
+            begun = time.monotonic()
+            done = subprocess.run([LEAT, "check", "--json", "-c", config([pipeline(src=source(in_create=how), sinks=[sink()])]), *words],
+                                  capture_output=True, text=True, timeout=LIMIT)
+            found = [(x["pipeline"], x["instance"], x["text"]) for x in json.loads(done.stdout) if x["severity"] == "error"]
+            assert (done.returncode, found) == (code, [("p", "source", said)] if said else []), done
+            assert time.monotonic() - begun < 12
+    assert not os.path.exists(os.path.join(DIR, "state")), "it has made something"
+
+
 def case_large_record():
     src = source(transactions=6, rows=1, size="3MiB")
     run(config([pipeline(src=src, sinks=[sink()])]))
@@ -292,22 +343,6 @@ def case_restart():
     path = config([pipeline(src=source(transactions=3000, burst=20), sinks=[sink(delay_us=200)])])
     for _ in range(4):
         process = start(path)
-def case_check_source():
-    """As of a sink, leat check says what only a source's plugin can judge, and outlives one that does not come back."""
-    for words in ([], ["--offline"]):
-        for how, code, said in (("ok", 0, None), ("no", 65, "in_create: no, as told"),
-                                ("abort", 70, "plugin fake_source crashed in its create: its process was killed by signal 6 (Aborted)"),
-                                ("exit", 70, "plugin fake_source crashed in its create: its process ended by itself with status 3"),
-                                ("hang", 70, "plugin fake_source did not come back in time in its create")):
-            begun = time.monotonic()
-            done = subprocess.run([LEAT, "check", "--json", "-c", config([pipeline(src=source(in_create=how), sinks=[sink()])]), *words],
-                                  capture_output=True, text=True, timeout=LIMIT)
-            found = [(x["pipeline"], x["instance"], x["text"]) for x in json.loads(done.stdout) if x["severity"] == "error"]
-            assert (done.returncode, found) == (code, [("p", "source", said)] if said else []), done
-            assert time.monotonic() - begun < 12
-    assert not os.path.exists(os.path.join(DIR, "state")), "it has made something"
-
-
         wait_for_line(process, "started")
         deadline = time.monotonic() + LIMIT
         before = os.path.getsize(os.path.join(DIR, "sink.log")) if os.path.exists(
