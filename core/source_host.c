@@ -18,7 +18,7 @@
 /* Has every sink so much to do that reading on would help none?  One that is merely slower sets the
  * pace from twice as much on: more would cost memory and win a moment.  One that stands still sets
  * none, so the others go on while there is memory. */
-static bool must_rest(struct source_loop *loop)
+static bool must_rest(const struct source_loop *loop)
 {
     size_t enough = loop->ahead_enough, least = SIZE_MAX;
     bool slower = false;
@@ -34,8 +34,7 @@ static bool must_rest(struct source_loop *loop)
             clock_now_ns(loop->clock) - loop->gave_ns[i] < STANDS_STILL_NS)
             slower = true;
     }
-    loop->resting = slower || (least >= enough && least != SIZE_MAX);
-    return loop->resting;
+    return slower || (least >= enough && least != SIZE_MAX);
 }
 
 static leat_status host_batch_open(const leat_host *host, leat_writer **out)
@@ -53,7 +52,9 @@ static leat_status host_batch_open(const leat_host *host, leat_writer **out)
         source__count(&loop->counters.starved, 1);
         return LEAT_AGAIN;
     }
-    if (must_rest(loop))
+    /* Only now: before, what sinks have given back since may not have been counted. */
+    loop->resting = must_rest(loop);
+    if (loop->resting)
         return LEAT_AGAIN;
     batch = loop->free_batches[--loop->free_count];
     memset(batch, 0, sizeof *batch);
