@@ -25,30 +25,29 @@ def make_target(name):
     return target
 
 
-def or_skip(make, things):
-    try:
-        made = make()
-    except (nats.Unavailable, kafka.Unavailable) as reason:
-        pytest.skip(str(reason))
-    things.append(made)
-    things.append(made.daemon)
-    return made
+@pytest.fixture
+def run_of(own, things):
+    def make(*args, **options):
+        made = own(*args, **options)
+        things.append(made.daemon)  # its last words belong to the report
+        return made
+    return make
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_nothing_is_lost_or_doubled_after_faults_of(name, things):
+def test_nothing_is_lost_or_doubled_after_faults_of(name, run_of):
     seed = os.environ.get("LEAT_SEED") or str(random.randrange(1 << 30))
     print(f"LEAT_SEED={seed}")
-    s = or_skip(lambda: BrokerStorm(seed, lambda: make_target(name), say=print), things)
+    s = run_of(BrokerStorm, seed, lambda: make_target(name), say=print)
     for _ in range(int(os.environ.get("LEAT_BROKER_FAULTS", "3" if name.startswith("kafka") else "6"))):
         s.strike()
     assert s.verify() > 0
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_ten_kills_lose_and_double_nothing_in(name, things):
+def test_ten_kills_lose_and_double_nothing_in(name, run_of):
     # Kafka takes 20,000 in two breaths, and then every kill comes too late.
     rows = int(os.environ.get("LEAT_KILL_ROWS", "200000" if name == "kafka-idempotent" else "20000"))
-    load = or_skip(lambda: Load(lambda: make_target(name), rows, print), things)
+    load = run_of(Load, lambda: make_target(name), rows, print)
     assert load.kill_during(10) > 2
     assert load.count() == (0, 0)

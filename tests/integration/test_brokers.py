@@ -238,13 +238,9 @@ def test_packed_msgpack_is_one_object_behind_the_other(db, leat, bus):
 
 
 @pytest.mark.parametrize("which", nats.VERSIONS)
-def test_a_cluster_that_loses_its_leader_loses_and_doubles_nothing(which, db, leat, things):
+def test_a_cluster_that_loses_its_leader_loses_and_doubles_nothing(which, db, leat, own):
     """The daemon runs on; ids are forgotten long before the new leader is there."""
-    try:
-        cluster = nats.Cluster(which)
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(cluster)
+    cluster = own(nats.Cluster, which)
     cluster.create_stream("LEAT", ["cdc.>"], duplicate_window=100 * 10 ** 6)
     db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
     sink = {"name": "bus", "plugin": "nats", "url": [server.url for server in cluster.servers], "stream": "LEAT",
@@ -382,12 +378,8 @@ def test_check_of_a_stream(ready, leat, bus):
     assert status == 69, said
 
 
-def test_check_names_a_wrong_password_of_nats(ready, leat, things):
-    try:
-        server = nats.Server(config='authorization { user: leat, password: secret }')
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(server)
+def test_check_names_a_wrong_password_of_nats(ready, leat, own):
+    server = own(nats.Server, config='authorization { user: leat, password: secret }')
     server.login = {"user": "leat", "pass": "secret"}
     with contextlib.closing(server.wait_ready().client()) as client:
         client.create_stream("LEAT", ["cdc.>"], duplicate_window=600 * 10 ** 9)

@@ -28,7 +28,7 @@ def certificate(scratch):
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-def test_the_ends_of_certificates_are_told(own_cluster, leat, things, certificate):
+def test_the_ends_of_certificates_are_told(own_cluster, leat, own, certificate):
     of_postgres, postgres_key, postgres_end = certificate("postgres", 20)
     of_nats, nats_key, nats_end = certificate("nats", 30)
     of_client, client_key, client_end = certificate("client", 40)
@@ -43,11 +43,7 @@ def test_the_ends_of_certificates_are_told(own_cluster, leat, things, certificat
     cluster.execute("SELECT pg_reload_conf()")
     db = cluster.new_database()
     db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
-    try:
-        server = nats.Server("debian", f'tls {{ cert_file: "{of_nats}", key_file: "{nats_key}" }}')
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(server)
+    server = own(nats.Server, "debian", f'tls {{ cert_file: "{of_nats}", key_file: "{nats_key}" }}')
     dsn = f"host=127.0.0.1 port={cluster.port} dbname={db.name} user=leat sslmode=verify-full sslrootcert={of_postgres}"
     daemon = leat(dsn, top={"http": None})
     daemon.tree["http"] = {"listen": f"unix:{daemon.folder}/a.sock"}

@@ -28,12 +28,8 @@ HOSTILE = 'a.b c*>\u00e9"/..'
 
 
 @pytest.fixture
-def servers(things):
-    try:
-        bus, log = nats.Server("debian"), kafka.Server()
-    except (nats.Unavailable, kafka.Unavailable) as reason:
-        pytest.skip(str(reason))
-    things += [bus, log]
+def servers(own):
+    bus, log = own(nats.Server, "debian"), own(kafka.Server)
     bus.wait_ready()
     log.start()
     with contextlib.closing(bus.client()) as client:

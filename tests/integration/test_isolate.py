@@ -206,13 +206,9 @@ def test_a_helper_has_nothing_of_the_daemons(db, leat, scratch):
 
 
 @pytest.mark.parametrize("kind", ["file", "credential", "environment"])
-def test_a_secret_reaches_an_isolated_sink_and_nothing_else(kind, db, leat, scratch, things):
+def test_a_secret_reaches_an_isolated_sink_and_nothing_else(kind, db, leat, scratch, own):
     first, second = "s3cr3t-first-Zq7", "s3cr3t-second-Zq7"
-    try:
-        server = nats.Server("debian", f'authorization {{ token: "{first}" }}')
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(server)
+    server = own(nats.Server, "debian", f'authorization {{ token: "{first}" }}')
     server.login = {"auth_token": first}
     server.wait_ready()
     db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from leat_harness import kafka, rows, wait
+from leat_harness.fixtures import or_skip
 from leat_harness.leat import settle, start
 from leat_harness.rows import ids
 
@@ -22,10 +23,7 @@ longer = pytest.mark.skipif(not os.environ.get("LEAT_LONG"), reason="a longer ru
 
 @pytest.fixture(scope="module")
 def whole_cluster():
-    try:
-        made = kafka.Cluster()
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
+    made = or_skip(kafka.Cluster)
     try:
         made.start()
         yield made

@@ -20,19 +20,6 @@ AWAY = float(os.environ.get("LEAT_BROKER_AWAY", "6"))
 
 
 @pytest.fixture
-def own_broker(things):
-    """Makes a broker for this test alone."""
-    def make(*args, **options):
-        try:
-            made = kafka.Server(*args, **options)
-        except kafka.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
-    return make
-
-
-@pytest.fixture
 def topic(shared_broker, request):
     def make(mode="idempotent", server=None, **options):
         name = request.node.name.replace("[", ".").replace("]", "")
@@ -71,8 +58,8 @@ def test_a_broker_that_is_away_for_long_is_waited_for_in_bounded_memory(how, mod
 
 
 @pytest.mark.root
-def test_a_broker_whose_disk_is_full_loses_and_doubles_nothing(table, leat, own_broker, topic):
-    server = own_broker()
+def test_a_broker_whose_disk_is_full_loses_and_doubles_nothing(table, leat, own, topic):
+    server = own(kafka.Server)
     disk = server.folder / "logs"
     kept = server.folder / "formatted"
     disk.rename(kept)
@@ -226,10 +213,10 @@ def test_what_real_compaction_leaves_is_the_table(mode, table, leat, topic, shar
 
 
 @pytest.fixture
-def strict_broker(own_broker):
+def strict_broker(own):
     """Who logs in as leat may do nothing but what an ACL allows."""
     login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-    server = own_broker(protocol="SASL_PLAINTEXT", extra=f"""
+    server = own(kafka.Server, protocol="SASL_PLAINTEXT", extra=f"""
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 auto.create.topics.enable=false

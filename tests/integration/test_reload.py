@@ -9,19 +9,14 @@ import signal
 
 import pytest
 
-from leat_harness import nats, records, truth, wait, workload
+from leat_harness import records, truth, wait, workload
 from leat_harness.admin import Admin
 from leat_harness.leat import settle
 
 
 @pytest.fixture
-def bus(things):
-    try:
-        made = nats.Target("debian", "sequence")
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(made)
-    return made
+def bus(nats_target):
+    return nats_target("debian", "sequence")
 
 
 class Shop:

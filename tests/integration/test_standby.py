@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from leat_harness import endpoint, kafka, nats, places, records, wait
+from leat_harness import endpoint, kafka, places, records, wait
 
 KINDS = ["file", "nats", "kafka-idempotent", "kafka-transactional"]
 
@@ -16,15 +16,11 @@ KINDS = ["file", "nats", "kafka-idempotent", "kafka-transactional"]
 class Shared:
     """One sink for all daemons of a test, read back as lines."""
 
-    def __init__(self, kind, scratch, things, request):
+    def __init__(self, kind, scratch, nats_target, request):
         self.folder = scratch / "out"
         self.target = None
         if kind == "nats":
-            try:
-                self.target = nats.Target("current")
-            except nats.Unavailable as reason:
-                pytest.skip(str(reason))
-            things.append(self.target)
+            self.target = nats_target("current")
         elif kind.startswith("kafka"):
             self.target = kafka.Target(request.getfixturevalue("shared_broker"), kind.split("-")[1], f"t{random.randrange(1 << 40):x}")
 
@@ -39,8 +35,8 @@ class Shared:
 
 
 @pytest.fixture
-def shared(request, scratch, things):
-    return Shared(request.param, scratch, things, request)
+def shared(request, scratch, nats_target):
+    return Shared(request.param, scratch, nats_target, request)
 
 
 @pytest.fixture

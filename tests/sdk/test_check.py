@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from leat_harness import nats, places
+from leat_harness import places
 from leat_harness.leat import yaml
 
 CHECKER = places.BUILD / "leat-plugin-check"
@@ -43,12 +43,8 @@ def test_file_keeps_the_contract(scratch, options):
 
 
 @pytest.mark.parametrize("which,mode", [("debian", "msg_id"), ("debian", "sequence"), ("debian", "packed"), ("current", "atomic")])
-def test_nats_keeps_the_contract(things, scratch, which, mode):
-    try:
-        target = nats.Target(which, mode)
-    except nats.Unavailable as reason:
-        pytest.skip(str(reason))
-    things.append(target)
+def test_nats_keeps_the_contract(nats_target, scratch, which, mode):
+    target = nats_target(which, mode)
     options = {key: value for key, value in target.options.items() if key not in ("name", "plugin")}
     check(places.BUILD / "plugins" / "nats.so", options, scratch)
 

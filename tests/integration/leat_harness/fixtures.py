@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of every folder of tests.  A test gets a database of its own in a cluster that the session shares, or a cluster of its own when it
 kills it.  On a failure the daemon's and the server's last words are part of the report."""
+import functools
 import os
 
 import pytest
 
-from . import places, versions
+from . import kafka, nats, places, versions
 from .leat import Leat
 from .postgres import Postgres
 
@@ -32,15 +33,20 @@ def pytest_sessionstart(session):
         pytest.exit(f"{binary} is not there: run scripts/build {places.BUILD.name} first", returncode=2)
 
 
+def or_skip(make, *args, **options):
+    """What is made, where it can be had here; the test is skipped where it cannot."""
+    try:
+        return make(*args, **options)
+    except places.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
 _clusters = {}
 
 
 def cluster_of(major):
     if major not in _clusters:
-        try:
-            _clusters[major] = Postgres(major)
-        except versions.Unavailable as reason:
-            pytest.skip(str(reason))
+        _clusters[major] = or_skip(Postgres, major)
     return _clusters[major]
 
 
@@ -84,52 +90,38 @@ def table(db):
 
 
 @pytest.fixture
-def own_cluster(things):
+def own(things):
+    """Makes something for this test alone, as own(nats.Server, "current")."""
+    def make(kind, *args, **options):
+        made = or_skip(kind, *args, **options)
+        things.append(made)
+        return made
+    return make
+
+
+@pytest.fixture
+def own_cluster(own):
     """Makes a cluster for this test alone."""
-    def make(major=versions.DEBIAN, **options):
-        try:
-            made = Postgres(major, **options)
-        except versions.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
-    return make
+    return functools.partial(own, Postgres)
 
 
 @pytest.fixture
-def leat(things):
+def leat(own):
     """Makes a daemon (not started yet)."""
-    def make(*args, **options):
-        made = Leat(*args, **options)
-        things.append(made)
-        return made
-    return make
+    return functools.partial(own, Leat)
 
 
 @pytest.fixture
-def nats_target(things):
+def nats_target(own):
     """Makes a server with its stream (see nats.Target)."""
-    from . import nats
-
-    def make(*args, **options):
-        try:
-            made = nats.Target(*args, **options)
-        except nats.Unavailable as reason:
-            pytest.skip(str(reason))
-        things.append(made)
-        return made
-    return make
+    return functools.partial(own, nats.Target)
 
 
 @pytest.fixture(scope="session")
 def shared_broker():
     """A Kafka broker that the session shares; a test has topics of its own.  It makes none by itself: librdkafka's
     producer would have one that was deleted made anew.  Whoever stops it starts it again."""
-    from . import kafka
-    try:
-        made = kafka.Server(extra="auto.create.topics.enable=false\nlog.cleaner.backoff.ms=200\n")
-    except kafka.Unavailable as reason:
-        pytest.skip(str(reason))
+    made = or_skip(kafka.Server, extra="auto.create.topics.enable=false\nlog.cleaner.backoff.ms=200\n")
     made.start()
     yield made
     made.destroy()

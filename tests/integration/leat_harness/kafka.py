@@ -12,10 +12,6 @@ import kafka_broker  # noqa: E402
 import kafka_cluster  # noqa: E402
 
 
-class Unavailable(Exception):
-    """There is no broker to be had here; the text says why."""
-
-
 class Message:
     __slots__ = ("partition", "offset", "key", "id", "data")
 
@@ -32,7 +28,7 @@ class Server(kafka_broker.Broker):
     def __init__(self, *args, **options):
         reason = kafka_broker.unavailable()
         if reason:
-            raise Unavailable(f"Kafka: {reason}")
+            raise places.Unavailable(f"Kafka: {reason}")
         self.folder = places.new_folder("k")
         super().__init__(self.folder, *args, **options)
 
@@ -50,7 +46,7 @@ class Cluster(kafka_cluster.Cluster):
     def __init__(self, **options):
         reason = kafka_broker.unavailable()
         if reason:
-            raise Unavailable(f"Kafka: {reason}")
+            raise places.Unavailable(f"Kafka: {reason}")
         self.folder = places.new_folder("k")
         super().__init__(self.folder, **options)
 

@@ -17,15 +17,11 @@ CURRENT = "2.15.1"
 VERSIONS = ["debian", "current"]
 
 
-class Unavailable(Exception):
-    """This server cannot be had here; the text says why."""
-
-
 def program(which):
     if which == "debian":
         path = pathlib.Path("/usr/sbin/nats-server")
         if not os.access(path, os.X_OK):
-            raise Unavailable("nats-server is not installed (scripts/install-deps --test)")
+            raise places.Unavailable("nats-server is not installed (scripts/install-deps --test)")
         return path
     folder = places.ROOT / "build" / f"nats-server-{CURRENT}"
     path = folder / "bin" / "nats-server"
@@ -34,7 +30,7 @@ def program(which):
         with places.alone(folder):
             subprocess.run(["sh", str(getter), str(folder)], capture_output=True, timeout=300, check=False)
     if not os.access(path, os.X_OK):
-        raise Unavailable(f"nats-server {CURRENT} cannot be had here")
+        raise places.Unavailable(f"nats-server {CURRENT} cannot be had here")
     return path
 
 

@@ -17,6 +17,10 @@ DEBUG_BUILD = (ROOT / os.environ.get("LEAT_DEBUG_BUILD", "build/asan")).resolve(
 SANITIZED = any(word in BUILD.name for word in ("asan", "tsan"))
 
 
+class Unavailable(Exception):
+    """What a test needs cannot be had here; the text says why."""
+
+
 def is_root():
     return os.geteuid() == 0
 

