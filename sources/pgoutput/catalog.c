@@ -143,6 +143,10 @@ static leat_status relation(void *context, uint32_t oid, struct relation_info *o
     if (status)
         return status;
     *out = (struct relation_info){.key_names = (const char(*)[64])catalog->key_names};
+    if (PQnfields(result) < 2) {
+        PQclear(result);
+        return fault_set(error, LEAT_ERETRY, 0, "the server's answer has not the expected shape");
+    }
     for (int row = 0; row < PQntuples(result); row++) {
         if (PQgetisnull(result, row, 0)) {
             out->old_row_untrue = PQgetvalue(result, row, 1)[0] == 't';

@@ -41,16 +41,21 @@ static void report(const struct run *run, int32_t severity, int32_t exit_code, c
     run->check->report(run->check, severity, exit_code, fault_line(text, sizeof text, raw), fix);
 }
 
-/* What run->sql asks.  NULL: reported. */
-static PGresult *query(const struct run *run)
+/* What run->sql asks: rows of that many columns.  NULL: reported. */
+static PGresult *query(const struct run *run, int columns)
 {
     leat_error error = {.size = sizeof error};
     PGresult *result;
     if (text_broken(run->sql))
         return NULL;
     if (connect_query(run->conn, run->sql->data, NULL, 0, run->deadline_ns, &result, &error) ==
-        LEAT_OK)
-        return result;
+        LEAT_OK) {
+        if (PQnfields(result) >= columns)
+            return result;
+        PQclear(result);
+        report(run, LEAT_FINDING_ERROR, 69, NULL, "the server's answer has not the expected shape");
+        return NULL;
+    }
     report(run, LEAT_FINDING_ERROR, 69, NULL, "the server refuses a question: %s", error.text);
     return NULL;
 }
@@ -58,7 +63,7 @@ static PGresult *query(const struct run *run)
 static bool ask(struct run *run, enum question question)
 {
     inquiry_ask(question, run->conn, run->options, 0, run->sql);
-    PGresult *result = query(run);
+    PGresult *result = query(run, 0); /* its reader knows */
     bool ok = result && inquiry_read(question, result, &run->facts);
     if (result && !ok)
         report(run, LEAT_FINDING_ERROR, 69, NULL, "the server's answer has not the expected shape");
@@ -150,9 +155,11 @@ static void check_room(struct run *run)
          * first: so "all in use" is no error of itself. */
         text_reset(run->sql);
         text_addf(run->sql, "SELECT current_setting('%s'), (%s)", rows[i].setting, rows[i].used);
-        PGresult *result = query(run);
-        if (!result)
+        PGresult *result = query(run, 2);
+        if (!result || PQntuples(result) != 1) {
+            PQclear(result);
             return;
+        }
         int limit = atoi(PQgetvalue(result, 0, 0)), used = atoi(PQgetvalue(result, 0, 1));
         bool full = used >= limit && (i == 1 ? used > limit : !run->facts.slot.exists);
         text_reset(run->fix);
@@ -169,7 +176,7 @@ static void check_role(struct run *run)
     text_reset(run->sql);
     text_add(run->sql, "SELECT rolname, rolsuper, rolreplication FROM pg_roles"
                        " WHERE rolname = current_user");
-    PGresult *result = query(run);
+    PGresult *result = query(run, 3);
     if (result && PQntuples(result) == 1) {
         bool super = PQgetvalue(result, 0, 1)[0] == 't';
         report(run, super ? LEAT_FINDING_NOTE : LEAT_FINDING_OK, 0,
@@ -303,7 +310,7 @@ static void check_publications(struct run *run)
               " WHERE t.pubname = p.pubname), p.puballtables FROM pg_publication p"
               " WHERE p.pubname::text IN (%s) ORDER BY 1",
               run->names);
-    PGresult *result = query(run);
+    PGresult *result = query(run, 3);
     for (int row = 0; result && row < PQntuples(result); row++) {
         bool empty = strcmp(PQgetvalue(result, row, 1), "0") == 0;
         report(run, empty ? LEAT_FINDING_WARNING : LEAT_FINDING_OK, 0,
@@ -326,7 +333,7 @@ static void check_tables(struct run *run, int32_t severity, const char *where, c
               " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename"
               " WHERE t.pubname::text IN (%s) AND %s ORDER BY 1 LIMIT 100",
               run->names, where);
-    PGresult *result = query(run);
+    PGresult *result = query(run, 1);
     for (int row = 0; result && row < PQntuples(result); row++) {
         text_reset(run->fix);
         if (fix)

@@ -286,6 +286,27 @@ static bool answered(PGconn *conn, int64_t deadline_ns)
     }
 }
 
+static bool copies(const PGresult *result)
+{
+    ExecStatusType kind = PQresultStatus(result);
+    return kind == PGRES_COPY_BOTH || kind == PGRES_COPY_OUT || kind == PGRES_COPY_IN;
+}
+
+/* A result may come without its end, which PQgetResult would wait for as long as it takes. */
+leat_status connect_take(PGconn *conn, PGresult **held)
+{
+    while (!PQisBusy(conn)) {
+        PGresult *next = PQgetResult(conn);
+        if (!next)
+            return LEAT_OK;
+        PQclear(*held);
+        *held = next;
+        if (copies(next))
+            return LEAT_OK;
+    }
+    return LEAT_AGAIN;
+}
+
 leat_status connect_query(PGconn *conn, const char *sql, const char *const *values, int value_count,
                           int64_t deadline_ns, PGresult **out, leat_error *error)
 {
@@ -296,18 +317,13 @@ leat_status connect_query(PGconn *conn, const char *sql, const char *const *valu
     if (!sent)
         return fault_set(error, LEAT_ERETRY, 0, "%s",
                          fault_line(text, sizeof text, PQerrorMessage(conn)));
-    for (;;) {
+    do {
         if (!answered(conn, deadline_ns)) {
             PQclear(*out);
             *out = NULL;
             return fault_set(error, LEAT_ERETRY, 0, "the server did not answer a query in time");
         }
-        PGresult *next = PQgetResult(conn);
-        if (!next)
-            break;
-        PQclear(*out);
-        *out = next;
-    }
+    } while (connect_take(conn, out) == LEAT_AGAIN);
     ExecStatusType kind = PQresultStatus(*out);
     if (*out && (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK))
         return LEAT_OK;

@@ -57,6 +57,11 @@ leat_status connect_wait(const char *dsn, enum connect_kind kind, int64_t deadli
 leat_status connect_query(PGconn *conn, const char *sql, const char *const *values, int value_count,
                           int64_t deadline_ns, PGresult **out, leat_error *error);
 
+/* [any] Takes what has come of an answer, without waiting for more of it.  OK: *held is all of it
+ * (NULL: there was none), owned by the caller.  AGAIN: not all of it has come; *held is kept for the
+ * next call, NULL at the first.  One that copies has no end: it is OK as soon as it begins. */
+leat_status connect_take(PGconn *conn, PGresult **held);
+
 /* [any] CLOCK_MONOTONIC. */
 int64_t connect_now_ns(void);
 

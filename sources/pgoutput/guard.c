@@ -37,7 +37,8 @@ struct guard {
     const leat_host *host;
     const struct pgoutput_options *options;
     enum guard_state state;
-    PGconn *conn; /* NULL: not open */
+    PGconn *conn;    /* NULL: not open */
+    PGresult *reply; /* owned; of an answer that has not come whole */
     short events;
     int64_t deadline_ns;
     int64_t look_ns, beat_ns, list_ns; /* when they are due; INT64_MAX: never */
@@ -78,6 +79,8 @@ struct guard *guard_create(const leat_host *host, const struct pgoutput_options 
 
 void guard_close(struct guard *guard)
 {
+    PQclear(guard->reply);
+    guard->reply = NULL;
     PQfinish(guard->conn);
     guard->conn = NULL;
     guard->state = GUARD_AWAY;
@@ -307,6 +310,10 @@ static leat_status answered(struct guard *guard, const struct guard_view *view,
             return LEAT_OK;
         }
     } else if (state == GUARD_LISTING) {
+        if (PQntuples(result) != 1 || PQnfields(result) != 1) {
+            give_up(guard, "the server's answer has not the expected shape");
+            return LEAT_OK;
+        }
         figures_set(&guard->figures, FIGURE_WAL_DIRECTORY, strtod(PQgetvalue(result, 0, 0), NULL));
     } else {
         figures_count(&guard->figures, FIGURE_HEARTBEATS);
@@ -321,20 +328,17 @@ static leat_status answered(struct guard *guard, const struct guard_view *view,
 
 static leat_status step_query(struct guard *guard, const struct guard_view *view, leat_error *error)
 {
-    PGresult *result, *rest;
     if (PQflush(guard->conn) < 0 || !PQconsumeInput(guard->conn)) {
         give_up_connection(guard);
         return LEAT_OK;
     }
-    if (PQisBusy(guard->conn)) {
+    if (connect_take(guard->conn, &guard->reply) == LEAT_AGAIN) {
         if (now_of(guard) >= guard->deadline_ns)
             give_up(guard, "the server did not answer in time");
         return LEAT_OK;
     }
-    result = PQgetResult(guard->conn);
-    /* What follows a result (its end) has come with it; libpq waits for it otherwise. */
-    while ((rest = PQgetResult(guard->conn)))
-        PQclear(rest);
+    PGresult *result = guard->reply;
+    guard->reply = NULL;
     leat_status status = answered(guard, view, result, error);
     PQclear(result);
     return status;

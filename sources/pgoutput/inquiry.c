@@ -195,6 +195,8 @@ static bool read_settings(const PGresult *result, struct origin_facts *facts)
 
 static bool read_publications(const PGresult *result, struct origin_facts *facts)
 {
+    if (PQnfields(result) < 1)
+        return false;
     facts->publication_missing = PQntuples(result) > 0;
     if (facts->publication_missing)
         copy(facts->missing_publication, sizeof facts->missing_publication, result, 0);

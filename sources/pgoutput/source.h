@@ -36,6 +36,7 @@ struct leat_source {
     const leat_proof *proof;         /* of the host; NULL: its sinks cannot be asked */
     enum source_state state;
     PGconn *conn;
+    PGresult *reply;     /* owned; of an answer that has not come whole; NULL: none */
     short events;        /* CONNECTING: what poll(2) waits for             */
     int64_t deadline_ns; /* CONNECTING, ASKING: give up then               */
     int64_t retry_ns;    /* WAITING, STANDBY                               */

@@ -159,7 +159,7 @@ leat_status source_step_asking(leat_source *source, int32_t max_wait_ms, leat_er
         source_lose_connecting(source);
         return LEAT_OK;
     }
-    if (PQisBusy(conn)) {
+    if (connect_take(conn, &source->reply) == LEAT_AGAIN) {
         short ready = source_wait(source, PQsocket(conn), (short)(POLLIN | (unsent ? POLLOUT : 0)),
                                   source->deadline_ns, max_wait_ms);
         if (ready && !PQconsumeInput(conn))
@@ -168,15 +168,13 @@ leat_status source_step_asking(leat_source *source, int32_t max_wait_ms, leat_er
             source_lose(source, "cannot begin", "the server did not answer a query in time", NULL);
         return LEAT_OK;
     }
-    PGresult *result = PQgetResult(conn), *rest;
+    PGresult *result = source->reply;
+    source->reply = NULL;
     leat_status status = LEAT_OK;
     ExecStatusType kind = PQresultStatus(result);
     if (kind == PGRES_COPY_BOTH && source->question == ASK_START) {
         source_begin_streaming(source);
     } else {
-        /* What follows a result (its end) has come with it; libpq waits for it otherwise. */
-        while (kind != PGRES_COPY_BOTH && (rest = PQgetResult(conn)))
-            PQclear(rest);
         bool answered =
             kind == PGRES_TUPLES_OK || (kind == PGRES_COMMAND_OK && source->question == ASK_ALTER);
         status = answered ? answer(source, result, error) : refused(source, result, error);

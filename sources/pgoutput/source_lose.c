@@ -20,6 +20,8 @@ int64_t source_jitter(leat_source *source, int64_t delay_ms)
 
 void source_close(leat_source *source)
 {
+    PQclear(source->reply);
+    source->reply = NULL;
     PQfinish(source->conn);
     source->conn = NULL;
 }
