@@ -63,7 +63,7 @@ void control__note_failure(struct control *control, const struct failure *failur
     if (control->exit_code != 0)
         return;
     control->exit_code = exit_code_of(&failure->error);
-    (void)failure_print(control->reason, failure);
+    registry_failed(&control->registry, failure_print(control->reason, failure));
 }
 
 struct pipeline *control__create(struct control *control, const struct config *config, size_t index,

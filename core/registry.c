@@ -83,6 +83,13 @@ void registry_reloaded(struct registry *registry, bool good, const char *text)
     (void)pthread_mutex_unlock(&registry->lock);
 }
 
+void registry_failed(struct registry *registry, const char *line)
+{
+    (void)pthread_mutex_lock(&registry->lock);
+    (void)snprintf(registry->failed, sizeof registry->failed, "%s", line);
+    (void)pthread_mutex_unlock(&registry->lock);
+}
+
 void registry_begun(struct registry *registry)
 {
     (void)pthread_mutex_lock(&registry->lock);

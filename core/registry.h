@@ -40,9 +40,10 @@ struct registry {
     struct pipeline *pipelines[CONFIG_PIPELINES_MAX];
     struct registry_rate rates[CONFIG_PIPELINES_MAX]; /* under lock */
     struct registry_reload reload;                    /* under lock */
-    bool began;               /* under lock: every pipeline has been started */
-    int64_t started_us;       /* since 1970-01-01 UTC */
-    _Atomic int64_t alive_ns; /* when the control thread last went round */
+    bool began;                    /* under lock: every pipeline has been started */
+    char failed[FAILURE_LINE_MAX]; /* under lock: what the daemon ends for; empty: nothing */
+    int64_t started_us;            /* since 1970-01-01 UTC */
+    _Atomic int64_t alive_ns;      /* when the control thread last went round */
     atomic_bool stopping;
     struct order *orders; /* under lock: given by the endpoint, not taken yet, oldest first */
     bool closed;          /* under lock: no more orders are taken */
@@ -66,6 +67,9 @@ void registry_unlock(struct registry *registry);
 
 /* [main] How the last reload ended. */
 void registry_reloaded(struct registry *registry, bool good, const char *text);
+
+/* [main] The daemon will end for this, as its last line says. */
+void registry_failed(struct registry *registry, const char *line);
 
 /* [main] Every pipeline has been started. */
 void registry_begun(struct registry *registry);

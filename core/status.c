@@ -225,6 +225,7 @@ static struct status *take(struct registry *registry)
     status->log_component_count = log_components(status->log_components);
     status->pipeline_count = count;
     status->began = registry->began;
+    (void)snprintf(status->failed, sizeof status->failed, "%s", registry->failed);
     status->reload = registry->reload;
     for (size_t i = 0; i < count; i++)
         take_pipeline(registry, i, status->now_us, copies + i * tables, &status->pipelines[i]);

@@ -75,6 +75,7 @@ struct status_pipeline {
 
 struct status {
     bool began, stopping;
+    char failed[FAILURE_LINE_MAX]; /* what it stops for; empty: it was told to */
     int64_t started_us, now_us, uptime_ms, control_age_ms;
     double cpu_seconds;
     uint64_t resident_bytes, virtual_bytes, open_files, max_files, threads, memory_bytes;

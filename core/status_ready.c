@@ -100,10 +100,14 @@ void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *
 
 bool status_ready(const struct status *status, struct text_buffer *out)
 {
-    if (status->stopping)
-        text_put_string(out, "the daemon is stopping\n");
-    else if (!status->began)
+    if (status->stopping) {
+        text_put_string(out,
+                        *status->failed ? "the daemon is stopping: " : "the daemon is stopping");
+        text_put_plain(out, status->failed);
+        text_put_string(out, "\n");
+    } else if (!status->began) {
         text_put_string(out, "the daemon is starting\n");
+    }
     if (status->control_age_ms > CONTROL_STALL_MS)
         text_print(out, "the control thread has not moved for %lld s\n",
                    (long long)(status->control_age_ms / 1000));

@@ -551,6 +551,19 @@ def case_reload_place():
         complete(name)
 
 
+def case_failed():
+    """While the others finish, the status says what the daemon ends for: a create or a start that was refused."""
+    for how, text in (({"in_create": "no"}, "in_create: no, as told"), ({"mode": "refuse"}, "refused as told")):
+        write(pipeline("p", [sink("a", mode="never")]), pipeline("q", [sink("b"), sink("c", **how)]), shutdown_timeout="5m")
+        process = serve()
+        wanted = f"the daemon is stopping: q/c: {text}\n"
+        until("the reason", lambda: ask("/readyz")[1].startswith(wanted))
+        assert json.loads(ask("/status")[1])["reasons"].startswith(wanted)
+        done = subprocess.run([LEAT, "status", "-c", CONFIG], capture_output=True, text=True, timeout=LIMIT)
+        assert wanted in done.stdout, done
+        stop(process, expect=-signal.SIGTERM)  # which is the second time that it is told to
+
+
 def case_reload_storm():
     """Random changes and commands, one after the other, and signals between them, while records flow."""
     seed = os.environ.get("LEAT_SEED", str(random.randrange(1 << 30)))
