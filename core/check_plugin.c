@@ -8,174 +8,25 @@
  */
 #include "check_plugin.h"
 
+#include "check_internal.h"
 #include "clock.h"
 #include "config.h"
-#include "exit_code.h"
 #include "isolate_internal.h"
 #include "plugins.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define GRACE_MS 200 /* behind the plugin's own deadline */
 #define LEAST_MS 300 /* for a create, however long the check took */
 
-/* What is checked: a source or a sink of a pipeline. */
-struct subject {
-    const char *pipeline, *instance; /* as the plugin's host names them */
-    const struct plugin *plugin;
-    const void *options;
-    bool is_source, isolate;
-    void (*look)(const void *options, leat_check *); /* NULL: the plugin has no check, or offline */
-};
-
-/* Messages of the process: a finding has its severity in number, then its text and its fix. */
-enum { SAYS_FINDING = 1, SAYS_CREATES, SAYS_ENDED };
-
-/* ---- in the process ------------------------------------------------------------------------- */
-
-struct child {
-    int socket;
-    bool has_errors;
-    struct isolate_message message;
-};
-
-static void say(struct child *child, uint32_t kind)
-{
-    child->message.kind = kind;
-    if (!isolate_send(child->socket, &child->message, NULL, 0, 0))
-        _exit(EX_IOERR); /* nobody listens any more */
-}
-
-static void begin_message(struct child *child)
-{
-    memset(&child->message, 0, offsetof(struct isolate_message, text));
-}
-
-static void report_from_child(leat_check *check, int32_t severity, int32_t exit_code,
-                              const char *text, const char *fix)
-{
-    struct child *child = check->context;
-
-    begin_message(child);
-    child->message.number = severity;
-    child->message.exit_code = exit_code;
-    isolate_add_text(&child->message, text, strlen(text));
-    if (fix)
-        isolate_add_text(&child->message, fix, strlen(fix));
-    child->has_errors = child->has_errors || severity == LEAT_FINDING_ERROR;
-    say(child, SAYS_FINDING);
-}
-
-static void host_log(const leat_host *host, int32_t level, const char *message,
-                     const leat_field *fields, size_t count)
-{
-    (void)host, (void)level, (void)message, (void)fields, (void)count;
-}
-
-static int64_t host_now_ns(const leat_host *host)
-{
-    (void)host;
-    return clock_now_ns(&clock_real);
-}
-
-static void host_wake(const leat_host *host)
-{
-    (void)host;
-}
-
-static const void *host_extension(const leat_host *host, const char *id)
-{
-    (void)host, (void)id;
-    return NULL;
-}
-
-static void host_batch_done(const leat_host *host, uint64_t token, const leat_result *result)
-{
-    (void)host, (void)token, (void)result;
-}
-
-static void create_and_destroy(const struct subject *subject, const leat_host *host,
-                               leat_error *error)
-{
-    if (subject->is_source) {
-        const leat_source_ops *ops = plugin_source_ops(subject->plugin);
-        leat_source *source = NULL;
-        error->status = ops->create(host, subject->options, &source, error);
-        ops->destroy(source);
-    } else {
-        const leat_sink_ops *ops = plugin_sink_ops(subject->plugin);
-        leat_sink *sink = NULL;
-        error->status = ops->create(host, subject->options, &sink, error);
-        ops->destroy(sink);
-    }
-}
-
-/* The host has what a create may call: all that is [any]. */
-static void try_create(const struct subject *subject, leat_check *check)
-{
-    leat_error error = {.size = sizeof error};
-    leat_host host = {.size = sizeof host,
-                      .abi_major = LEAT_ABI_MAJOR,
-                      .abi_minor = LEAT_ABI_MINOR,
-                      .pipeline = subject->pipeline,
-                      .instance = subject->instance,
-                      .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                      .log = host_log,
-                      .now_ns = host_now_ns,
-                      .wake = host_wake,
-                      .extension = host_extension,
-                      .batch_done = subject->is_source ? NULL : host_batch_done};
-
-    create_and_destroy(subject, &host, &error);
-    if (error.status != LEAT_OK && !error.text[0])
-        (void)snprintf(error.text, sizeof error.text,
-                       "the plugin's create failed with %d and no reason", (int)error.status);
-    if (error.status != LEAT_OK)
-        report_from_child(check, LEAT_FINDING_ERROR, exit_code_of(&error), error.text, NULL);
-}
-
-/* What the plugin prints is not the command's answer. */
-static void settle(pid_t parent)
-{
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EX_UNAVAILABLE);
-    (void)setpgid(0, 0);
-    (void)dup2(null, STDIN_FILENO);
-    (void)dup2(STDERR_FILENO, STDOUT_FILENO);
-}
-
-static _Noreturn void run_child(struct child *child, const struct subject *subject,
-                                const leat_check *given)
-{
-    leat_check check = *given;
-
-    check.context = child;
-    check.report = report_from_child;
-    if (subject->look)
-        subject->look(subject->options, &check);
-    if (!child->has_errors) {
-        begin_message(child);
-        say(child, SAYS_CREATES);
-        try_create(subject, &check);
-    }
-    begin_message(child);
-    say(child, SAYS_ENDED);
-    _exit(EX_OK);
-}
-
-/* ---- in the command ------------------------------------------------------------------------- */
+/* ---- its process ----------------------------------------------------------------------------- */
 
 struct parent {
     leat_check *check;
@@ -250,7 +101,6 @@ static void reap(pid_t pid, bool hangs, char *how, size_t size)
 /* Its check, where it has one, and its create. */
 static void in_process(const struct subject *subject, leat_check *check)
 {
-    static struct child child;
     static struct parent parent;
     int64_t until_ns =
         clock_now_ns(&clock_real) + ((int64_t)check->deadline_ms + GRACE_MS) * 1000000;
@@ -259,7 +109,6 @@ static void in_process(const struct subject *subject, leat_check *check)
     int ends[2];
     bool hangs;
 
-    child = (struct child){.socket = -1};
     parent = (struct parent){.check = check,
                              .plugin = plugin_name(subject->plugin),
                              .doing = subject->look ? "check" : "create"};
@@ -267,10 +116,8 @@ static void in_process(const struct subject *subject, leat_check *check)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
         pid = fork();
         if (pid == 0) {
-            settle(own);
             (void)close(ends[0]);
-            child.socket = ends[1];
-            run_child(&child, subject, check);
+            check__run_child(subject, check, ends[1], own);
         }
         (void)close(ends[1]);
         if (pid < 0)
