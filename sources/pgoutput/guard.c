@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * guard.c -- visits the slot from outside, and sends the heartbeat.  [worker]  Never waits.
- *
- * What is wrong with the slot while it is read from is found by the stream itself and by the start
- * of the next one (slot.h).  Here only what nobody else would notice ends the pipeline: a slot that
- * is lost, gone or a stranger's while the stream was given up because the sinks stand still.
+ * What a look says is judged in guard_look.c.
  */
 #include "guard.h"
 #include "decoder.h"
 #include "fault.h"
-#include "guard_act.h"
-#include "guard_figures.h"
-#include "slot.h"
+#include "guard_look.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MS INT64_C(1000000)
 #define VISIT_MS 5000      /* the longest                                            */
@@ -49,12 +43,7 @@ struct guard {
     bool has_place;
     struct text *sql;
     struct origin_facts facts;
-    struct guard_lag lag;
-    uint64_t wal_lsn; /* at the look before */
-    int64_t looked_ns;
-    enum guard_condition condition;
-    struct figures figures;
-    struct guard_act act;
+    struct guard_look look;
     char dsn[CONNECT_DSN_MAX];
 };
 
@@ -72,8 +61,7 @@ struct guard *guard_create(const leat_host *host, const struct pgoutput_options 
     guard->options = options;
     guard->look_ns = guard->beat_ns = INT64_MAX;
     guard->sql = text_create();
-    figures_init(&guard->figures, host);
-    act_init(&guard->act, host, options, &guard->figures);
+    look_init(&guard->look, host, options);
     return guard;
 }
 
@@ -103,9 +91,7 @@ void guard_found(struct guard *guard, const PGconn *conn)
     connect_place_of(conn, &guard->place);
     guard->has_place = true;
     guard->failures = 0;
-    /* Another server's positions say nothing of this one's. */
-    guard->lag.count = 0;
-    guard->looked_ns = 0;
+    look_forget(&guard->look);
     guard->look_ns = options->guard_interval_ms ? now : INT64_MAX;
     guard->beat_ns = options->heartbeat_ms ? now + options->heartbeat_ms * MS : INT64_MAX;
 }
@@ -137,7 +123,7 @@ static void give_up(struct guard *guard, const char *why)
     for (unsigned i = 0; i < guard->failures && delay_ms < DELAY_MAX_MS; i++)
         delay_ms *= 2;
     guard->failures++;
-    figures_count(&guard->figures, FIGURE_FAILURES);
+    figures_count(&guard->look.figures, FIGURE_FAILURES);
     if (!guard->told_failure) {
         const leat_field fields[] = {LEAT_F_STR("error", why), LEAT_F_INT("retry_ms", delay_ms)};
         guard->host->log(guard->host, LEAT_LOG_WARN, "the guard cannot look at the slot", fields,
@@ -205,86 +191,7 @@ static void begin(struct guard *guard)
     guard->state = GUARD_CONNECTING;
 }
 
-/* ---- what a look says ------------------------------------------------------------------------ */
-
-static void measure(struct guard *guard, const struct guard_view *view, int64_t now,
-                    int64_t *lag_ns)
-{
-    const struct slot_facts *slot = &guard->facts.slot;
-    struct timespec wall;
-    *lag_ns = guard_lag_look(&guard->lag, slot->wal_lsn, slot->confirmed_lsn, now);
-    (void)clock_gettime(CLOCK_REALTIME, &wall);
-    if (view->commit_us) {
-        int64_t age_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - view->commit_us;
-        if (age_us * 1000 > *lag_ns)
-            *lag_ns = age_us * 1000;
-    }
-    figures_set(&guard->figures, FIGURE_LAG_SECONDS, (double)*lag_ns / 1e9);
-    if (guard->looked_ns && now > guard->looked_ns && slot->wal_lsn >= guard->wal_lsn)
-        figures_set(&guard->figures, FIGURE_WAL_SPEED,
-                    (double)(slot->wal_lsn - guard->wal_lsn) /
-                        ((double)(now - guard->looked_ns) / 1e9));
-    guard->wal_lsn = slot->wal_lsn;
-    guard->looked_ns = now;
-}
-
-static void tell_condition(struct guard *guard, const struct slot_facts *slot)
-{
-    const leat_field fields[] = {
-        LEAT_F_STR("slot", guard->options->slot),
-        LEAT_F_STR("condition", guard_condition_word(guard->condition)),
-        LEAT_F_STR("wal_status", slot->wal_status),
-        LEAT_F_LSN("confirmed", slot->confirmed_lsn),
-        LEAT_F_INT("active_pid", slot->active_pid),
-        LEAT_F_STR("reader", slot->reader),
-    };
-    if (guard->condition == SLOT_FINE)
-        guard->host->log(guard->host, LEAT_LOG_INFO, "the slot is ours again", fields, 1);
-    else
-        guard->host->log(guard->host, LEAT_LOG_WARN, "the slot is not as it should be", fields, 6);
-}
-
-/* Nobody else would find it out while the stream is given up. */
-static leat_status judge_released(const struct guard *guard, leat_error *error)
-{
-    const char *slot = guard->options->slot;
-    const struct slot_facts *facts = &guard->facts.slot;
-    switch (guard->condition) {
-    case SLOT_MISSING:
-        return fault_set(
-            error, LEAT_EFATAL, 65,
-            "slot \"%s\" was dropped while the sinks stood still: " SLOT_GAP SLOT_REFRESH, slot);
-    case SLOT_LOST:
-        return fault_set(
-            error, LEAT_EFATAL, 65,
-            "slot \"%s\" was lost while the sinks stood still (wal_status %s%s%s): " SLOT_GAP
-            "drop it (leat slot drop), raise max_slot_wal_keep_size, " SLOT_REFRESH,
-            slot, facts->wal_status, *facts->invalidation ? ", " : "", facts->invalidation);
-    default:
-        return LEAT_OK;
-    }
-}
-
-static leat_status looked(struct guard *guard, const struct guard_view *view, leat_error *error)
-{
-    const struct slot_facts *slot = &guard->facts.slot;
-    int64_t now = now_of(guard), lag_ns;
-    enum guard_condition condition = guard_condition(
-        slot, view->database, view->released ? view->durable_lsn : 0, view->own_pid);
-    enum guard_level level =
-        slot->exists ? guard_level(guard->options, slot, guard->act.level) : guard->act.level;
-    guard->look_ns = now + guard->options->guard_interval_ms * MS;
-    measure(guard, view, now, &lag_ns);
-    figures_count(&guard->figures, FIGURE_LOOKS);
-    figures_look(&guard->figures, slot, level, condition);
-    /* While a stream begins or ends, a slot may be without a reader, or with our last one. */
-    if (condition != guard->condition) {
-        guard->condition = condition;
-        tell_condition(guard, slot);
-    }
-    leat_status status = view->released ? judge_released(guard, error) : LEAT_OK;
-    return status ? status : act_on(&guard->act, slot, level, lag_ns, error);
-}
+/* ---- what comes back ------------------------------------------------------------------------- */
 
 /* One statement's answer is there.  What it was decides what comes next. */
 static leat_status answered(struct guard *guard, const struct guard_view *view,
@@ -302,7 +209,8 @@ static leat_status answered(struct guard *guard, const struct guard_view *view,
             give_up(guard, "the server's answer has not the expected shape");
             return LEAT_OK;
         }
-        status = looked(guard, view, error);
+        guard->look_ns = now_of(guard) + guard->options->guard_interval_ms * MS;
+        status = look_judge(&guard->look, &guard->facts.slot, view, error);
         if (status == LEAT_OK && guard->facts.slot.may_list_wal &&
             now_of(guard) >= guard->list_ns) {
             guard->list_ns = now_of(guard) + DIRECTORY_MS * MS;
@@ -314,9 +222,10 @@ static leat_status answered(struct guard *guard, const struct guard_view *view,
             give_up(guard, "the server's answer has not the expected shape");
             return LEAT_OK;
         }
-        figures_set(&guard->figures, FIGURE_WAL_DIRECTORY, strtod(PQgetvalue(result, 0, 0), NULL));
+        figures_set(&guard->look.figures, FIGURE_WAL_DIRECTORY,
+                    strtod(PQgetvalue(result, 0, 0), NULL));
     } else {
-        figures_count(&guard->figures, FIGURE_HEARTBEATS);
+        figures_count(&guard->look.figures, FIGURE_HEARTBEATS);
         guard->beat_ns = now_of(guard) + guard->options->heartbeat_ms * MS;
     }
     if (status)

@@ -6,7 +6,7 @@
 #include "connect.h"
 #include "fault.h"
 #include "feedback.h"
-#include "guard_rules.h"
+#include "guard_look.h"
 #include "inquiry.h"
 #include "slot.h"
 
@@ -338,6 +338,66 @@ static void lag_grows_while_nothing_is_confirmed(void **state)
     assert_int_equal(guard_lag_look(&lag, 20000, 450, 20000), 19900);
 }
 
+static double lag_seconds;
+
+static int32_t declare(const leat_host *host, uint32_t kind, const char *name, const char *label,
+                       const char *value, const char *help)
+{
+    (void)host, (void)kind, (void)label, (void)value, (void)help;
+    return strcmp(name, "slot_lag_seconds") == 0 ? 1 : 0;
+}
+
+static void set_lag(const leat_host *host, int32_t metric, double value)
+{
+    (void)host;
+    if (metric == 1)
+        lag_seconds = value;
+}
+
+static const void *metrics_only(const leat_host *host, const char *id)
+{
+    static const leat_metrics metrics = {
+        .size = sizeof metrics, .declare = declare, .set = set_lag};
+    (void)host;
+    return strcmp(id, LEAT_EXTENSION_METRICS) == 0 ? &metrics : NULL;
+}
+
+static int64_t second_one(const leat_host *host)
+{
+    (void)host;
+    return 1000 * MS;
+}
+
+static void no_log(const leat_host *host, int32_t level, const char *text, const leat_field *fields,
+                   size_t count)
+{
+    (void)host, (void)level, (void)text, (void)fields, (void)count;
+}
+
+static void a_commit_time_of_any_number_is_a_lag(void **state)
+{
+    (void)state;
+    const leat_host host = {
+        .size = sizeof host, .extension = metrics_only, .now_ns = second_one, .log = no_log};
+    const struct pgoutput_options options = {.slot = "leat"};
+    const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -INT64_MAX / 1000, -1,
+                             1,         INT64_MAX - 1, INT64_MAX};
+    struct slot_facts slot = good().slot;
+    leat_error error = {.size = sizeof error};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct guard_look look = {0};
+        look_init(&look, &host, &options);
+        const struct guard_view view = {
+            .streaming = true, .database = "shop", .commit_us = times[i]};
+        lag_seconds = -1;
+        assert_int_equal(look_judge(&look, &slot, &view, &error), LEAT_OK);
+        if (times[i] > 1) /* of the future */
+            assert_true(lag_seconds == 0);
+        else
+            assert_true(lag_seconds > 1e9);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_level_is_left_later_than_it_is_reached),
         cmocka_unit_test(conditions_are_told_apart),
         cmocka_unit_test(lag_grows_while_nothing_is_confirmed),
+        cmocka_unit_test(a_commit_time_of_any_number_is_a_lag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
