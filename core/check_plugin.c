@@ -26,7 +26,7 @@
 #define GRACE_MS 200 /* behind the plugin's own deadline */
 #define LEAST_MS 300 /* for a create, however long the check took */
 
-/* ---- its process ----------------------------------------------------------------------------- */
+/* ---- its process ---------------------------------------------------------------------------- */
 
 struct parent {
     leat_check *check;

@@ -120,6 +120,7 @@ static enum settled look(struct control *control, size_t index, char *why, size_
     int64_t age_ns = clock_now_ns(control->clock) - reload->begun_ns;
     int new = reload__find(reload->config, control->config->pipelines[index].name);
     const char *waits = NULL;
+    char place[PLACE_MAX];
 
     if (reload->anew || pipeline_state(pipeline) != PIPELINE_RUNNING ||
         atomic_load_explicit(&pipeline->source.settled, memory_order_acquire))
@@ -129,10 +130,10 @@ static enum settled look(struct control *control, size_t index, char *why, size_
     if (waits && age_ns > control->config->shutdown_timeout_ms * 1000000) {
         (void)snprintf(
             why, size,
-            "sink %s of pipeline %s is gone from the configuration, but has not finished "
-            "what it was given within shutdown_timeout; mend it, or reload with "
-            "removed=drop to go on without those records in it",
-            waits, pipeline->config->name);
+            "%s: it is gone from the configuration, but has not finished what it was given within "
+            "shutdown_timeout; mend it, or reload with removed=drop to go on without those records "
+            "in it",
+            place_print(place, pipeline->config->name, waits));
         return NEVER;
     }
     if (waits)
