@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * log.c -- see log.h.  A line is made on the stack and written with one write(2).
+ * log.c -- see log.h.  A line (log_line.h) is made on the stack and written with one write(2); what
+ * repeats is counted.
  */
 #include "log.h"
 
 #include "config_log.h"
-#include "encode.h"
 #include "log_level.h"
+#include "log_line.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
-#define VALUE_MAX_BYTES 600
 #define REPEATS 64
 #define REPEAT_NS ((int64_t)10000000000)
-
-struct line {
-    char text[LINE_MAX_BYTES];
-    size_t length;
-};
 
 struct repeat {
     uint64_t key;
@@ -39,8 +32,6 @@ static bool for_journal;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool as_json;                   /* under lock */
 static struct repeat repeats[REPEATS]; /* under lock */
-
-static const int syslog_levels[] = {3, 4, 6, 7};
 
 /* The variable is inherited by children whose standard error goes elsewhere: it names the stream.
  */
@@ -68,145 +59,6 @@ void log_set_format(int64_t format)
     (void)pthread_mutex_lock(&lock);
     as_json = format == CONFIG_LOG_JSON;
     (void)pthread_mutex_unlock(&lock);
-}
-
-static void put(struct line *line, const char *text, size_t length)
-{
-    size_t left = sizeof line->text - 2 - line->length;
-
-    if (length > left)
-        length = left;
-    memcpy(line->text + line->length, text, length);
-    line->length += length;
-}
-
-static void put_string(struct line *line, const char *text)
-{
-    put(line, text, strlen(text));
-}
-
-/* Control characters, quotes and backslashes are escaped; the result is valid inside quotes both in
- * logfmt and in JSON. */
-static void put_escaped(struct line *line, const char *text, size_t length)
-{
-    bool cut = length > VALUE_MAX_BYTES;
-
-    if (cut)
-        length = VALUE_MAX_BYTES;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        char escape[8];
-        if (c == '"' || c == '\\') {
-            put(line, "\\", 1);
-            put(line, text + i, 1);
-        } else if (c < 0x20 || c == 0x7f) {
-            put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
-        } else {
-            put(line, text + i, 1);
-        }
-    }
-    if (cut)
-        put_string(line, "...");
-}
-
-static bool is_plain(const char *text, size_t length)
-{
-    if (length == 0 || length > VALUE_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '=')
-            return false;
-    }
-    return true;
-}
-
-static void put_value(struct line *line, const char *text, size_t length)
-{
-    if (!as_json && is_plain(text, length)) {
-        put(line, text, length);
-        return;
-    }
-    put(line, "\"", 1);
-    put_escaped(line, text, length);
-    put(line, "\"", 1);
-}
-
-static void put_pair(struct line *line, const char *name, const char *text, size_t length,
-                     bool bare)
-{
-    put_string(line, as_json ? ",\"" : " ");
-    put_string(line, name);
-    put_string(line, as_json ? "\":" : "=");
-    if (bare)
-        put(line, text, length);
-    else
-        put_value(line, text, length);
-}
-
-static void put_field(struct line *line, const leat_field *field)
-{
-    char number[32];
-    int length = 0;
-
-    switch (field->kind) {
-    case LEAT_FIELD_STRING:
-        put_pair(line, field->name, field->string ? field->string : "",
-                 field->string ? strlen(field->string) : 0, false);
-        return;
-    case LEAT_FIELD_BYTES:
-        put_pair(line, field->name, field->string, (size_t)field->number, false);
-        return;
-    case LEAT_FIELD_INT:
-        length = snprintf(number, sizeof number, "%" PRId64, field->number);
-        put_pair(line, field->name, number, (size_t)length, true);
-        return;
-    case LEAT_FIELD_UINT:
-        length = snprintf(number, sizeof number, "%" PRIu64, (uint64_t)field->number);
-        put_pair(line, field->name, number, (size_t)length, true);
-        return;
-    case LEAT_FIELD_LSN:
-        length = (int)encode_lsn((uint64_t)field->number, number);
-        put_pair(line, field->name, number, (size_t)length, false);
-        return;
-    default:
-        return;
-    }
-}
-
-static void put_head(struct line *line, int32_t level, const char *message)
-{
-    struct timespec now;
-    struct tm parts;
-    char text[64];
-    size_t length;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &parts);
-    length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    length +=
-        (size_t)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
-    if (for_journal) {
-        char prefix[8];
-        put(line, prefix, (size_t)snprintf(prefix, sizeof prefix, "<%d>", syslog_levels[level]));
-    }
-    if (as_json) {
-        put_string(line, "{\"time\":\"");
-        put(line, text, length);
-        put_string(line, "\",\"level\":\"");
-        put_string(line, config_log_words[level]);
-        put_string(line, "\",\"message\":\"");
-        put_escaped(line, message, strlen(message));
-        put_string(line, "\"");
-        return;
-    }
-    if (!for_journal) {
-        put(line, text, length);
-        put(line, " ", 1);
-    }
-    put_string(line, config_log_words[level]);
-    put(line, " ", 1);
-    put_string(line, message);
 }
 
 static uint64_t mix(uint64_t hash, const char *text, size_t length)
@@ -240,39 +92,41 @@ static int64_t monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void write_line(struct line *line)
+/* Under lock. */
+static void begin(struct log_line *line, int32_t level, const char *message, const char *pipeline,
+                  const char *instance)
 {
-    if (as_json)
-        put(line, "}", 1);
-    line->text[line->length++] = '\n';
-    (void)!write(STDERR_FILENO, line->text, line->length);
-}
-
-static void put_names(struct line *line, const char *pipeline, const char *instance)
-{
+    line->json = as_json;
+    line->for_journal = for_journal;
+    log_line_begin(line, level, message);
     if (pipeline && *pipeline)
-        put_pair(line, "pipeline", pipeline, strlen(pipeline), false);
+        log_line_text(line, "pipeline", pipeline);
     if (instance && *instance)
-        put_pair(line, "instance", instance, strlen(instance), false);
+        log_line_text(line, "instance", instance);
 }
 
-static void put_count(struct line *line, uint32_t count)
+static void put_count(struct log_line *line, uint32_t count)
 {
-    char number[16];
+    const leat_field repeats_field = LEAT_F_UINT("repeats", count);
 
-    put_pair(line, "repeats", number, (size_t)snprintf(number, sizeof number, "%u", count), true);
+    log_line_field(line, &repeats_field);
+}
+
+static void write_line(struct log_line *line)
+{
+    log_line_end(line);
+    (void)!write(STDERR_FILENO, line->text, line->length);
 }
 
 /* Under lock: a count that would be lost. */
 static void tell(struct repeat *repeat)
 {
-    struct line line = {.length = 0};
+    struct log_line line;
 
     if (repeat->suppressed == 0)
         return;
-    put_head(&line, repeat->level, "the same again");
-    put_names(&line, repeat->pipeline, repeat->instance);
-    put_pair(&line, "of", repeat->message, strlen(repeat->message), false);
+    begin(&line, repeat->level, "the same again", repeat->pipeline, repeat->instance);
+    log_line_text(&line, "of", repeat->message);
     put_count(&line, repeat->suppressed);
     write_line(&line);
     repeat->suppressed = 0;
@@ -309,7 +163,7 @@ static bool is_due(uint64_t key, struct repeat **place, uint32_t *suppressed)
 void log_event(const char *pipeline, const char *instance, int32_t level, const char *message,
                const leat_field *fields, size_t field_count)
 {
-    struct line line = {.length = 0};
+    struct log_line line;
     struct repeat *place = NULL;
     uint32_t suppressed = 0;
 
@@ -329,10 +183,9 @@ void log_event(const char *pipeline, const char *instance, int32_t level, const 
         (void)snprintf(place->instance, sizeof place->instance, "%s", instance ? instance : "");
         (void)snprintf(place->message, sizeof place->message, "%s", message);
     }
-    put_head(&line, level, message);
-    put_names(&line, pipeline, instance);
+    begin(&line, level, message, pipeline, instance);
     for (size_t i = 0; i < field_count; i++)
-        put_field(&line, &fields[i]);
+        log_line_field(&line, &fields[i]);
     if (suppressed > 0)
         put_count(&line, suppressed);
     write_line(&line);

@@ -6,6 +6,7 @@
 #include "config_log.h"
 #include "log.h"
 #include "log_level.h"
+#include "log_line.h"
 #include "plugin_load.h"
 #include "plugin_metrics.h"
 #include "status.h"
@@ -238,6 +239,66 @@ static void a_component_may_have_a_level_of_its_own(void **state)
     assert_int_equal(log_level(), LEAT_LOG_INFO);
 }
 
+/* Strings are closed, the object too, no control character and no half of a UTF-8 character is in
+ * it. */
+static void assert_whole(const struct log_line *line)
+{
+    bool inside = false;
+    size_t wanted = 0;
+
+    assert_in_range(line->length, 2, sizeof line->text);
+    assert_int_equal(line->text[line->length - 1], '\n');
+    for (size_t i = 0; i + 1 < line->length; i++) {
+        unsigned char c = (unsigned char)line->text[i];
+        assert_true(c >= 0x20);
+        if (c < 0x80 || c >= 0xc0)
+            assert_int_equal(wanted, 0);
+        else
+            wanted--;
+        if (c >= 0xc0)
+            wanted = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        if (c == '\\')
+            i++;
+        else if (c == '"')
+            inside = !inside;
+    }
+    assert_int_equal(wanted, 0);
+    assert_false(inside);
+    assert_true(!line->json || line->text[line->length - 2] == '}');
+}
+
+static void fill(struct log_line *line, const char *text)
+{
+    const leat_field string = LEAT_F_STR("field", text), number = LEAT_F_UINT("number", UINT64_MAX);
+
+    log_line_begin(line, LEAT_LOG_WARN, line->json ? text : "message");
+    for (int i = 0; i < 5; i++) {
+        log_line_field(line, &string);
+        log_line_field(line, &number);
+    }
+    log_line_end(line);
+}
+
+static void a_log_line_is_whole_whatever_is_put_into_it(void **state)
+{
+    static const char *const pieces[] = {"x",  "\001", "\"", "\\", "\xc3\xa4", "\xf0\x9f\x98\x80",
+                                         "a b"};
+    char text[1600];
+
+    (void)state;
+    for (size_t piece = 0; piece < sizeof pieces / sizeof *pieces; piece++) {
+        size_t one = strlen(pieces[piece]), length = 0;
+        for (; length + one < sizeof text; length += one) {
+            struct log_line plain = {.json = false}, object = {.json = true};
+            memcpy(text + length, pieces[piece], one + 1);
+            fill(&plain, text);
+            assert_whole(&plain);
+            fill(&object, text);
+            assert_whole(&object);
+        }
+    }
+}
+
 #ifdef __SANITIZE_ADDRESS__
 #define PLAIN 0
 #elif defined(__SANITIZE_THREAD__)
@@ -336,6 +397,7 @@ int main(void)
         cmocka_unit_test(hostile_names_become_one_valid_label),
         cmocka_unit_test(wrong_metrics_of_a_plugin_are_refused),
         cmocka_unit_test(a_component_may_have_a_level_of_its_own),
+        cmocka_unit_test(a_log_line_is_whole_whatever_is_put_into_it),
         cmocka_unit_test(a_scrape_takes_less_than_a_millisecond),
     };
 
