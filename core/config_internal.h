@@ -28,6 +28,11 @@ void config_read_pipelines(const struct config_reader *reader, const struct tree
 void config_read_routes(const struct config_reader *reader, const struct tree_node *node,
                         const leat_route_rules *rules, struct config_sink *sink);
 
+/* The plugin that a source's or a sink's mapping names, loaded.  NULL: reported, here or where the
+ * option "plugin" itself is checked. */
+const struct plugin *config_find_plugin(const struct config_reader *reader,
+                                        const struct tree_node *mapping, uint32_t kind);
+
 /* Checks a template; node: the scalar it stands in. */
 void config_check_route(const struct config_reader *reader, const struct tree_node *node,
                         const char *route, const leat_route_rules *rules);

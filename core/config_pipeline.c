@@ -7,91 +7,12 @@
  */
 #include "config_internal.h"
 #include "journal.h"
-
-#include "suggest.h"
 #include "units.h"
 
 #include <stdio.h>
 #include <string.h>
 
 _Static_assert(CONFIG_SINKS_MAX <= JOURNAL_SINKS_MAX, "a pipeline has arrays of that size");
-
-static void list_plugins(const struct plugins *plugins, uint32_t kind, char *out, size_t size)
-{
-    size_t len = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < plugins_count(plugins) && len < size; i++) {
-        const struct plugin_description *item = plugins_at(plugins, i);
-        if (!item->name || item->kind != kind)
-            continue;
-        int more = snprintf(out + len, size - len, "%s%s", len ? ", " : "", item->name);
-        len += more < 0 ? 0 : (size_t)more;
-    }
-}
-
-/* A description that could not even be read may be the one that is missed. */
-static const char *broken_description(const struct plugins *plugins)
-{
-    for (size_t i = 0; i < plugins_count(plugins); i++) {
-        if (plugins_at(plugins, i)->error && !plugins_at(plugins, i)->name)
-            return plugins_at(plugins, i)->error;
-    }
-    return NULL;
-}
-
-static void report_no_plugin(const struct config_reader *reader, const struct tree_node *node,
-                             uint32_t kind)
-{
-    char quoted[PROBLEMS_QUOTE];
-    char known[512];
-    struct suggestion best = {0};
-    uint32_t other = kind == LEAT_KIND_SINK ? LEAT_KIND_SOURCE : LEAT_KIND_SINK;
-    const char *kind_name = plugin_kind_name(kind);
-    problems_quote(quoted, node->text);
-    if (plugins_find(reader->plugins, node->text, other)) {
-        problems_add(reader->options.problems, node->line, node->column,
-                     "plugin \"%s\" is a %s, not a %s; move it", quoted, plugin_kind_name(other),
-                     kind_name);
-        return;
-    }
-    for (size_t i = 0; i < plugins_count(reader->plugins); i++) {
-        const struct plugin_description *item = plugins_at(reader->plugins, i);
-        if (item->name && item->kind == kind)
-            suggest_offer(&best, node->text, item->name);
-    }
-    list_plugins(reader->plugins, kind, known, sizeof known);
-    const char *broken = broken_description(reader->plugins);
-    if (best.word)
-        problems_add(reader->options.problems, node->line, node->column,
-                     "no %s plugin \"%s\" in %s; did you mean \"%s\"?", kind_name, quoted,
-                     plugins_folder(reader->plugins), best.word);
-    else
-        problems_add(reader->options.problems, node->line, node->column,
-                     "no %s plugin \"%s\" in %s; there are: %s%s%s", kind_name, quoted,
-                     plugins_folder(reader->plugins), *known ? known : "none",
-                     broken ? "; unreadable: " : "", broken ? broken : "");
-}
-
-/* NULL: reported, here or where the option "plugin" itself is checked. */
-static const struct plugin *find_plugin(const struct config_reader *reader,
-                                        const struct tree_node *mapping, uint32_t kind)
-{
-    char why[1024];
-    const struct tree_node *node = tree_find(mapping, "plugin");
-    if (!reader->plugins || !node || node->kind != TREE_SCALAR || node->broken ||
-        tree_is_null(node))
-        return NULL;
-    const struct plugin_description *description = plugins_find(reader->plugins, node->text, kind);
-    if (!description) {
-        report_no_plugin(reader, node, kind);
-        return NULL;
-    }
-    const struct plugin *plugin = plugins_load(reader->plugins, description, why, sizeof why);
-    if (!plugin)
-        problems_add(reader->options.problems, node->line, node->column,
-                     "plugin \"%s\" cannot be used: %s", description->name, why);
-    return plugin;
-}
 
 /* Reads a mapping against the core's rows and the plugin's.  The plugin's struct, or NULL. */
 static const void *fill(const struct config_reader *reader, const struct tree_node *mapping,
@@ -124,7 +45,7 @@ static void read_source(const struct config_reader *reader, const struct tree_no
         }
         node = node->first;
     }
-    pipeline->source = find_plugin(reader, node, LEAT_KIND_SOURCE);
+    pipeline->source = config_find_plugin(reader, node, LEAT_KIND_SOURCE);
     const char *what = pipeline->source
                            ? region_print(reader->options.region, "the source (plugin %s)",
                                           plugin_name(pipeline->source))
@@ -219,7 +140,7 @@ static void read_sink(const struct config_reader *reader, const struct tree_node
 {
     struct config_sink_file file = {0};
     struct option_templates *templates = region_take(reader->options.region, sizeof *templates);
-    const struct plugin *plugin = find_plugin(reader, node, LEAT_KIND_SINK);
+    const struct plugin *plugin = config_find_plugin(reader, node, LEAT_KIND_SINK);
     const struct tree_node *name = tree_find(node, "name");
     const char *shown = name && name->kind == TREE_SCALAR ? name->text
                         : plugin                          ? plugin_name(plugin)

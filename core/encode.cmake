@@ -3,7 +3,7 @@
 add_library(leat_encode OBJECT
   encode.c encode_json.c encode_msgpack.c relation_cache.c json_escape.c utf8.c
   pack.c json_pack.c number.c iso_time.c
-  route.c route_template.c glob.c)
+  route.c route_template.c route_expand.c glob.c)
 target_include_directories(leat_encode PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/include")
 target_link_libraries(leat_encode PUBLIC leat_flags)
 target_sources(leat_core PRIVATE $<TARGET_OBJECTS:leat_encode>)

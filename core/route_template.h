@@ -43,7 +43,13 @@ struct route_template *route_template_create(const char *text, const leat_route_
                                              char *error, size_t error_size, size_t *at);
 void route_template_destroy(struct route_template *route); /* NULL is allowed */
 
-/* [worker] Writes the route at dst.  OK, *len is its length; AGAIN: room is too small; EREJECT with
+/* A folder's name that leads elsewhere. */
+static inline bool route_is_dots(const char *piece, size_t len)
+{
+    return (len == 1 && piece[0] == '.') || (len == 2 && piece[0] == '.' && piece[1] == '.');
+}
+
+/* [worker] In route_expand.c.  Writes the route at dst.  OK, *len is its length; AGAIN: room is too small; EREJECT with
  * *error. */
 leat_status route_template_expand(const struct route_template *route, const leat_change *change,
                                   unsigned char *dst, size_t room, size_t *len, leat_error *error);
