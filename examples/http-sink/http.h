@@ -53,4 +53,9 @@ struct leat_sink {
 
 leat_status http_say(leat_error *error, leat_status status, const char *what, const char *why);
 
+/* request.c: begins a request; the body of a POST stays where it is until it ends.  False: no memory. */
+bool http_begin(leat_sink *sink, enum request request);
+/* Lets libcurl work and wait, at most max_wait_ms (-1: until wake_fd); true when the request has come to its end. */
+bool http_drive(leat_sink *sink, int32_t max_wait_ms, CURLcode *result, long *status);
+
 #endif
