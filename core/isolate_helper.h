@@ -40,6 +40,11 @@ void helper_host_init(struct helper *helper);
 /* [main thread] What the daemon said, if anything; with `wait`, until it says something. */
 void helper_listen(struct helper *helper, bool wait);
 
+/* isolate_drive.c.  [main thread] From the plugin's create to its destroy, as the daemon says. */
+void helper_drive(struct helper *helper, const void *options);
+/* ... until the daemon says stop, or is gone. */
+void helper_wait_for_stop(struct helper *helper);
+
 /* [any] */
 void helper_say_state(struct helper *helper, enum isolate_kind kind, leat_status status,
                       const leat_sink_start *start, const leat_error *error);

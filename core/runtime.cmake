@@ -7,7 +7,7 @@ target_sources(leat_core PRIVATE
   reload.c reload_plan.c reload_switch.c config_compare.c state.c
   state_read.c log.c log_line.c log_level.c log_metrics.c stage.c dead_letter.c tally.c plugin_metrics.c command.c host_services.c
   isolate.c isolate_try.c isolate_process.c isolate_messages.c isolate_voice.c isolate_watch.c isolate_wire.c isolate_options.c
-  isolate_helper.c isolate_host.c)
+  isolate_helper.c isolate_drive.c isolate_host.c)
 
 # What a sink in a process of its own would cost (docs/adr/0401); built only when asked for: ninja isolation_bench
 add_executable(isolation_bench EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/isolation.c")
