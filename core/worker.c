@@ -209,6 +209,9 @@ static void wait_for_work(struct worker *worker, int32_t wait_ms)
 {
     struct pollfd fd = {.fd = worker->channel->worker_bell.fd, .events = POLLIN};
 
+    /* Nothing left to encode: a source that naps while rows pour in may look now, on this core. */
+    if (worker->state == WORKER_RUNNING && worker->next == worker->tail)
+        doorbell_ring(worker->channel->source_bell);
     doorbell_arm(&worker->channel->worker_bell);
     if (!must_not_sleep(worker)) {
         /* An instance that is up waits for its own events too; one that is down has none. */

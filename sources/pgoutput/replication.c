@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * replication.c -- the stream: CopyData in, feedback out.  [worker]
- * Never blocks but in its one wait, which the host can end; never confirms what it only saw.
- *
- * Reading.  Each message of the walsender is a send() of its own, and each one that finds us asleep
- * costs it a wake-up.  So where data pours in, the socket is drained and then left alone for the
- * blink of an eye, which makes PostgreSQL faster; where it does not, poll(2) waits and one change
- * is passed on at once.  While every sink has work waiting, nobody is served by what is read now:
- * then the nap grows until a round finds a good part of what a socket holds.
+ * Never blocks but in its one wait (pace.c), which the host can end; never confirms what it only
+ * saw.
  */
 #include "replication.h"
 #include "fault.h"
@@ -20,18 +15,8 @@
 #include <time.h>
 
 #define MS INT64_C(1000000)
-#define US INT64_C(1000)
 
 #define ROUND_BYTES (256u * 1024u) /* then the host gets its turn                              */
-#define NAP_BYTES (12u * 1024u)    /* a round that found more than this does not nap            */
-#define NAP_UNIX_NS (100 * US)
-#define NAP_TCP_NS (300 * US)
-#define LONG_NAP_BYTES (40u * 1024u) /* the same while every sink has work waiting...        */
-#define LONG_NAP_AIM (20u * 1024u)   /* ...and what a nap is to find then                     */
-#define LONG_NAP_TIMES 4             /* but no nap is so many times longer than the usual one */
-#define HOT_ROUNDS 8                 /* rounds in a row with data: then it pours                  */
-#define QUIET_NS (300 * US)          /* a wait longer than this: it does not                      */
-#define OFFER_NS (100 * MS)          /* offered again at the latest then, wake-up or not          */
 
 #define DATA_HEADER 25 /* 'w', start, end, time */
 #define KEEPALIVE_SIZE 18
@@ -58,8 +43,7 @@ void replication_begin(leat_source *source)
         .heard_ns = now,
         .pinged_ns = now,
         .liveness_ns = liveness_ms * MS,
-        .nap_ns = local ? NAP_UNIX_NS : NAP_TCP_NS,
-        .long_nap_ns = local ? NAP_UNIX_NS : NAP_TCP_NS,
+        .pace = pace_begin(local),
     };
     /* Not source->start: a stream that begins anew begins behind what was handed over, and that is
      * not durable yet. */
@@ -313,51 +297,6 @@ static int64_t publish(leat_source *source, int64_t now)
     return INT64_MAX;
 }
 
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void rest(leat_source *source, int64_t publish_ns, int32_t max_wait_ms)
-{
-    struct replication *stream = &source->stream;
-    int64_t now = now_of(source);
-    int64_t until = earliest(publish_ns, feedback_due(&stream->feedback));
-    if (stream->pending) {
-        /* Only the host can help (or time): the socket would be readable for ever. */
-        until = earliest(until, stream->pending_retry_ns > now ? stream->pending_retry_ns
-                                                               : now + OFFER_NS);
-        int fd = stream->unsent && !stream->hung_up ? PQsocket(source->conn) : -1;
-        if (source_wait(source, fd, POLLOUT, until, max_wait_ms) & (POLLHUP | POLLERR))
-            stream->hung_up = true;
-        return;
-    }
-    int64_t silence =
-        stream->pinged_ns <= stream->heard_ns ? stream->liveness_ns / 2 : stream->liveness_ns;
-    until = earliest(until, stream->heard_ns + silence + MS);
-    short events = (short)(POLLIN | (stream->unsent ? POLLOUT : 0));
-    short got = source_wait(source, PQsocket(source->conn), events, until, max_wait_ms);
-    int64_t woken = now_of(source);
-    if (got)
-        stream->heard_ns = woken;
-    if (woken - now > QUIET_NS)
-        stream->hot = 0;
-}
-
-static void nap(struct replication *stream, size_t bytes, bool busy)
-{
-    if (!busy)
-        stream->long_nap_ns = stream->nap_ns;
-    else if (bytes < LONG_NAP_AIM / 2 && stream->long_nap_ns < LONG_NAP_TIMES * stream->nap_ns)
-        stream->long_nap_ns += stream->nap_ns / 4;
-    else if (bytes > LONG_NAP_AIM && stream->long_nap_ns > stream->nap_ns)
-        stream->long_nap_ns -= stream->nap_ns / 4;
-    if (bytes >= (busy ? LONG_NAP_BYTES : NAP_BYTES))
-        return;
-    const struct timespec time = {.tv_nsec = (long)stream->long_nap_ns};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
-}
-
 leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *server_error,
                               leat_error *error)
 {
@@ -382,18 +321,14 @@ leat_status replication_round(leat_source *source, int32_t max_wait_ms, bool *se
         if (source->reporting)
             source->reporting->received(source->host, bytes, stream->last_lsn);
         stream->heard_ns = now;
-        stream->hot++;
+        stream->pace.hot++;
     }
     int64_t publish_ns = publish(source, now);
     if (more || max_wait_ms == 0)
         return LEAT_OK;
     if (stream->feedback.owed && feedback_due(&stream->feedback) <= now)
         return LEAT_OK; /* the next round answers */
-    if (!stream->pending && bytes && stream->hot >= HOT_ROUNDS) {
-        nap(stream, bytes, source->host->sinks_busy(source->host));
-        return LEAT_OK;
-    }
-    rest(source, publish_ns, max_wait_ms);
+    pace_wait(source, bytes, publish_ns, max_wait_ms);
     return LEAT_OK;
 }
 

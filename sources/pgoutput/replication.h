@@ -14,6 +14,7 @@
 #define LEAT_PGOUTPUT_REPLICATION_H
 
 #include "feedback.h"
+#include "pace.h"
 
 #include <leat/plugin.h>
 #include <libpq-fe.h>
@@ -27,9 +28,9 @@ struct replication {
     wal_seen asked;         /* the server asked for this to be confirmed, and it cannot be yet */
     unsigned asked_times;   /* in a row */
     int64_t asked_since_ns; /* the first of them */
-    int64_t liveness_ns, nap_ns, long_nap_ns;
+    int64_t liveness_ns;
     int64_t begun_ns;
-    unsigned hot;       /* rounds in a row in which data was there soon */
+    struct pace pace;
     bool hung_up;       /* poll(2) said so while nothing may be read    */
     bool unsent;        /* libpq holds bytes that the socket did not take */
     uint64_t begin_lsn; /* commit LSN of the transaction that came last */

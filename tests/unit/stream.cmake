@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stream of the pgoutput source: pure rules, and the whole against a real server.
 leat_add_test(stream_rules SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_rules.c LIBS pgoutput_stream)
+# Not the whole library: the wait and the socket are the test's own.
+set(stream_sources "${PROJECT_SOURCE_DIR}/sources/pgoutput")
+leat_add_test(stream_pace SOURCES ${CMAKE_CURRENT_LIST_DIR}/stream/stream_pace.c ${stream_sources}/pace.c
+  ${stream_sources}/feedback.c ${stream_sources}/wal.c INCLUDES ${stream_sources} ${LIBPQ_INCLUDE_DIRS})
 
 add_library(stream_fixture STATIC ${CMAKE_CURRENT_LIST_DIR}/stream/stream_host.c ${CMAKE_CURRENT_LIST_DIR}/stream/pg_server.c
   ${CMAKE_CURRENT_LIST_DIR}/stream/real.c)

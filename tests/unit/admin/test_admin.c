@@ -104,7 +104,7 @@ static struct config config_with(const char *const *addresses, size_t count, boo
 static void only_a_written_address_must_work(void **state)
 {
     const char *addresses[] = {"unix:/proc/none/leat.sock"};
-    struct doorbell bell = {.fd = -1};
+    struct doorbell bell = {.fd = -1, .ring_fd = -1};
 
     (void)state;
     for (int written = 0; written <= 1; written++) {
@@ -128,7 +128,7 @@ static void endpoint_answers_and_leaves_nothing(void **state)
     char address[160], unix_path[128];
     const char *addresses[] = {address};
     struct config config = config_with(addresses, 1, true);
-    struct doorbell bell = {.fd = -1};
+    struct doorbell bell = {.fd = -1, .ring_fd = -1};
     struct registry registry;
     leat_error error = {.size = sizeof error};
     struct text_buffer body = {0};
@@ -235,7 +235,7 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
     struct config_pipeline pipeline_config = {.name = "p", .sinks = &sink, .sink_count = 1};
     struct config config = {.pipelines = &pipeline_config, .pipeline_count = 1};
     struct pipeline *pipeline = calloc(1, sizeof *pipeline);
-    struct doorbell bell = {.fd = -1};
+    struct doorbell bell = {.fd = -1, .ring_fd = -1};
     struct registry registry;
     struct watchdog watchdog;
     char path[128];
@@ -246,7 +246,7 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
     pipeline->config = &pipeline_config;
     pipeline->sink_count = 1;
     pipeline->workers[0] = calloc(1, sizeof *pipeline->workers[0]);
-    pipeline->source.bell.fd = pipeline->channels[0].worker_bell.fd = -1;
+    pipeline->source.bell = pipeline->channels[0].worker_bell = bell;
     atomic_store(&pipeline->state, PIPELINE_RUNNING);
     assert_true(registry_init(&registry, &config, &clock.clock, &bell));
     registry_set(&registry, 0, pipeline);

@@ -335,7 +335,7 @@ static void a_scrape_takes_less_than_a_millisecond(void **state)
     struct config config = {
         .pipelines = &pipeline_config, .pipeline_count = 1, .metrics_tables = TABLES};
     struct pipeline *pipeline = calloc(1, sizeof *pipeline);
-    struct doorbell bell = {.fd = -1};
+    struct doorbell bell = {.fd = -1, .ring_fd = -1};
     struct registry registry;
     int64_t took_ns[TIMES];
 
