@@ -105,15 +105,14 @@ def children_of(pid):
 
 
 def read_with_leat(stream, sinks=None, tcp=False, publication="bench", memory="256MiB", env=None, keep=None,
-                   listen="none", beside=None, core=None):
+                   listen="none", beside=None):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-bench-"))
     slot = stream.slot()
     path = config(folder, stream, slot, sinks(folder) if sinks else file_sink(folder), tcp, publication, memory, listen)
     end = lsn(stream.end)
     began = time.monotonic()
     process = subprocess.Popen([BUILD / "leat", "run", "-c", path], stderr=open(folder / "log", "w"),
-                               env=dict(os.environ, **(env or {})),
-                               preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}))
+                               env=dict(os.environ, **(env or {})))
     try:
         pid = walsender_of(stream.postgres, slot)
         done = beside() if beside else None

@@ -3,7 +3,6 @@
 
 The servers run on the same cores.  Where a server cannot be had the benchmark says so and goes on.
 """
-import os
 import json
 import pathlib
 import shutil
@@ -93,9 +92,6 @@ def with_stream(rows, body):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-ON_ONE_CORE = ", leat on one core"  # as CPUAffinity= does it: docs/adr/0205
-
-
 def compare(table, stream, repeats, modes):
     """modes: name -> a function that makes the sinks' configuration for one run."""
     main = bench()
@@ -103,8 +99,7 @@ def compare(table, stream, repeats, modes):
     for _ in range(repeats):
         base.append(main.read_with_pg_recvlogical(stream))
         for name, sinks in modes.items():
-            core = max(os.sched_getaffinity(0)) if name.endswith(ON_ONE_CORE) else None
-            ours[name].append(main.read_with_leat(stream, sinks=sinks, core=core))
+            ours[name].append(main.read_with_leat(stream, sinks=sinks))
     for name, runs in ours.items():
         table.add(name, median([r.rate for r in base]), median([r.rate for r in runs]), "rows/s")
         table.plain(f"{name}: CPU of leat", median([r.cpu_per_million for r in runs]), "s per million rows")
@@ -202,7 +197,6 @@ def bench_kafka(table, rows, repeats, _names):
         broker.start()
         stops.append(lambda: (broker.kill(), shutil.rmtree(folder, ignore_errors=True)))
         modes["kafka, real broker"] = mode(broker.address)
-        modes["kafka, real broker" + ON_ONE_CORE] = mode(broker.address)
         limits["kafka, real broker"] = limit(broker.address)
         modes["kafka, real broker, transactions"] = mode(broker.address, transactions=True)
     try:
