@@ -4,7 +4,7 @@
  *
  * The sleeper: doorbell_arm, look once more for work, poll(fd), doorbell_disarm.  A ringer makes
  * its work visible, then calls doorbell_ring.  A wake-up costs 4 to 6 us, so it is made only for a
- * sleeper, and once a batch.
+ * sleeper: once a batch, and when a worker has nothing left to encode.
  *
  * A pipe and not an eventfd: to the scheduler a write into a pipe says that its writer is about to
  * sleep, so on a machine of few cores the sleeper wakes on the ringer's core rather than on one

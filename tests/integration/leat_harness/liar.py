@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from .proxy import Proxy
+
 READY = b"Z\0\0\0\5I"
 
 
@@ -23,29 +25,18 @@ def answer(columns, rows):
 COPY_OUT = message(b"H", struct.pack("!bh", 0, 0))
 
 
-class Liar:
+class Liar(Proxy):
     def __init__(self, database):
-        server = database.postgres
-        self.target = str(server.socket / f".s.PGSQL.{server.port}")
-        self.dsn = f"host=127.0.0.1 dbname={database.name} sslmode=disable gssencmode=disable"
+        self.target = str(database.postgres.socket / f".s.PGSQL.{database.postgres.port}")
         self.lies = {}  # a piece of a statement: the bytes of its answer
         self.told = threading.Semaphore(0)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.dsn += f" port={self.listener.getsockname()[1]}"
-        self.sockets = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(self.reach)
+        self.dsn = f"host=127.0.0.1 port={self.port} dbname={database.name} sslmode=disable gssencmode=disable"
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self.target)
-            except OSError:
-                return
-            self.sockets += [client, server]
-            threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
-            threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+    def reach(self):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.target)
+        return server
 
     def forward(self, client, server):
         said = client.makefile("rb")
@@ -69,16 +60,3 @@ class Liar:
             server.shutdown(socket.SHUT_WR)
         except OSError:
             return
-
-    @staticmethod
-    def back(server, client):
-        try:
-            while data := server.recv(1 << 16):
-                client.sendall(data)
-            client.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
-
-    def destroy(self):
-        for each in [self.listener, *self.sockets]:
-            each.close()

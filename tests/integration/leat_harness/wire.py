@@ -4,28 +4,20 @@ later, also when who sent them is long dead."""
 import socket
 import threading
 
+from .proxy import Proxy
 
-class Wire:
+
+class Wire(Proxy):
     def __init__(self, port):
-        self.target = port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
         self.lock = threading.Condition()
         self.pairs = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(lambda: socket.create_connection(("127.0.0.1", port)))
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                return
-            pair = {"sockets": (client, server), "held": False, "bytes": 0}
-            with self.lock:
-                self.pairs.append(pair)
-            threading.Thread(target=self.forward, args=(client, server, pair), daemon=True).start()
-            threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+    def begin(self, client, server, *more):
+        pair = {"held": False, "bytes": 0}
+        with self.lock:
+            self.pairs.append(pair)
+        super().begin(client, server, pair)
 
     def forward(self, client, server, pair):
         kept = bytearray()
@@ -51,17 +43,6 @@ class Wire:
             if not data:
                 return
 
-    @staticmethod
-    def back(server, client):
-        while True:
-            try:
-                data = server.recv(1 << 16)
-                if not data:
-                    return
-                client.sendall(data)
-            except OSError:
-                return
-
     def hold(self):
         """From now on nothing more arrives of what comes over the connections of this moment."""
         with self.lock:
@@ -81,7 +62,4 @@ class Wire:
 
     def destroy(self):
         self.let_go()
-        self.listener.close()
-        for pair in self.pairs:
-            for one in pair["sockets"]:
-                one.close()
+        super().destroy()

@@ -7,6 +7,8 @@
  * the mode `forget` it goes down once and has then lost the last `every` records, like a server that
  * had not synced.
  */
+#include "entry.h"
+
 #include <leat/plugin.h>
 
 #include <poll.h>
@@ -40,10 +42,6 @@ enum {
 static const char *const modes[] = {
     "ok",     "slow", "fail", "down",  "out_of_order", "twice", "never",    "reject", "refuse",
     "forget", "drop", "late", "crash", "exit",         "block", "scribble", "write",  NULL};
-
-/* What it does in its create, or its check. */
-enum { ENTRY_OK, ENTRY_NO, ENTRY_ABORT, ENTRY_EXIT, ENTRY_HANG };
-static const char *const entries[] = {"ok", "no", "abort", "exit", "hang", NULL};
 
 struct options {
     const char *log;
@@ -258,16 +256,6 @@ static void declare_metrics(leat_sink *sink)
                                          "certificate", "server", LEAT_METRIC_CERTIFICATE_HELP);
     if (sink->options->certificate > 0)
         sink->metrics->set(host, certificate, (double)sink->options->certificate);
-}
-
-static void enter(int64_t how)
-{
-    if (how == ENTRY_ABORT)
-        abort();
-    if (how == ENTRY_EXIT)
-        _exit(3);
-    while (how == ENTRY_HANG)
-        (void)pause();
 }
 
 static leat_status fake_create(const leat_host *host, const void *config, leat_sink **out,

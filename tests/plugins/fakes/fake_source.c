@@ -6,6 +6,8 @@
  * It ends (EOF) once everything it made has been confirmed to it.  Started at a position, it goes on
  * behind it, like a slot.
  */
+#include "entry.h"
+
 #include <leat/plugin.h>
 
 #include <poll.h>
@@ -14,10 +16,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* What it does in its create. */
-enum { ENTRY_OK, ENTRY_NO, ENTRY_ABORT, ENTRY_EXIT, ENTRY_HANG };
-static const char *const entries[] = {"ok", "no", "abort", "exit", "hang", NULL};
 
 struct options {
     int64_t transactions, rows, size, burst, in_create;
@@ -53,16 +51,6 @@ static leat_status no_memory(leat_error *error)
     return LEAT_EFATAL;
 }
 
-static void enter(int64_t how)
-{
-    if (how == ENTRY_ABORT)
-        abort();
-    if (how == ENTRY_EXIT)
-        _exit(3);
-    while (how == ENTRY_HANG)
-        (void)pause();
-}
-
 static leat_status fake_create(const leat_host *host, const void *config, leat_source **out,
                                leat_error *error)
 {
@@ -83,7 +71,8 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     if (!source->text)
         return no_memory(error);
     memset(source->text, 'x', (size_t)source->options->size);
-    source->column[0] = (leat_column){.name = {"id", 2}, .flags = LEAT_COLUMN_KEY, .kind = LEAT_VALUE_INTEGER};
+    source->column[0] =
+        (leat_column){.name = {"id", 2}, .flags = LEAT_COLUMN_KEY, .kind = LEAT_VALUE_INTEGER};
     source->column[1] = (leat_column){.name = {"note", 4}, .kind = LEAT_VALUE_TEXT};
     source->relation = (leat_relation){.size = sizeof source->relation,
                                        .column_count = 2,
@@ -97,10 +86,12 @@ static leat_status fake_create(const leat_host *host, const void *config, leat_s
     return LEAT_OK;
 }
 
-static leat_status fake_start(leat_source *source, const leat_source_start *start, leat_error *error)
+static leat_status fake_start(leat_source *source, const leat_source_start *start,
+                              leat_error *error)
 {
     (void)error;
-    source->tx = (int64_t)(start->position / 1000); /* confirmed: 1010 means transaction 1 is done */
+    source->tx =
+        (int64_t)(start->position / 1000); /* confirmed: 1010 means transaction 1 is done */
     source->confirmed = start->position;
     return LEAT_OK;
 }
@@ -128,17 +119,18 @@ static leat_status make_change(leat_source *source, leat_error *error)
     leat_status status;
 
     status = leat_writer_reserve(source->host, writer,
-                                 leat_writer_change_size(writer) + sizeof *transaction
-                                     + 2 * sizeof *values + 32 + size + 64,
+                                 leat_writer_change_size(writer) + sizeof *transaction +
+                                     2 * sizeof *values + 32 + size + 64,
                                  error);
     if (status != LEAT_OK)
         return status;
     if (!source->transaction) {
         transaction = leat_arena_take(&writer->arena, sizeof *transaction);
-        *transaction = (leat_transaction){.size = sizeof *transaction,
-                                          .xid = (uint32_t)source->tx + 1,
-                                          .position = position_of(source->tx),
-                                          .commit_us = source->options->timed ? now_us() : source->tx};
+        *transaction =
+            (leat_transaction){.size = sizeof *transaction,
+                               .xid = (uint32_t)source->tx + 1,
+                               .position = position_of(source->tx),
+                               .commit_us = source->options->timed ? now_us() : source->tx};
         source->transaction = transaction;
     }
     change = leat_writer_append(writer);
@@ -147,8 +139,8 @@ static leat_status make_change(leat_source *source, leat_error *error)
     memset(values, 0, 2 * sizeof *values);
     values[0].kind = LEAT_VALUE_INTEGER;
     values[0].ptr = digits;
-    values[0].len = (uint32_t)snprintf(digits, 32, "%lld",
-                                       (long long)(source->tx * source->options->rows + source->row));
+    values[0].len = (uint32_t)snprintf(
+        digits, 32, "%lld", (long long)(source->tx * source->options->rows + source->row));
     values[1].kind = LEAT_VALUE_TEXT;
     values[1].ptr = memcpy(leat_arena_take(&writer->arena, size), source->text, size);
     values[1].len = (uint32_t)size;
@@ -197,9 +189,9 @@ static void watch_over(leat_source *source, leat_status status)
     if (!guard || now_ns - source->stands_since_ns < INT64_C(200000000))
         return;
     source->stands_since_ns = 0;
-    if (guard->behind(source->host, behind, sizeof behind) == LEAT_OK
-        && guard->drop_sink(source->host, "as told", name, sizeof name) == LEAT_OK
-        && strcmp(name, behind) != 0)
+    if (guard->behind(source->host, behind, sizeof behind) == LEAT_OK &&
+        guard->drop_sink(source->host, "as told", name, sizeof name) == LEAT_OK &&
+        strcmp(name, behind) != 0)
         abort();
 }
 
@@ -217,7 +209,8 @@ static leat_status fake_poll(leat_source *source, int32_t max_wait_ms, leat_erro
     if (!source->begun)
         source->host->begin(source->host, &origin);
     source->begun = true;
-    for (int64_t i = 0; i < source->options->burst && source->tx < source->options->transactions; i++) {
+    for (int64_t i = 0; i < source->options->burst && source->tx < source->options->transactions;
+         i++) {
         if (!source->writer)
             status = source->host->batch_open(source->host, &source->writer);
         if (status == LEAT_OK)
@@ -279,8 +272,10 @@ static const leat_option options[] = {
     LEAT_OPTION_INT("transactions", struct options, transactions, "10", 1, 1000000000, 0,
                     "how many transactions the stream has"),
     LEAT_OPTION_INT("rows", struct options, rows, "10", 1, 1000000000, 0, "changes in each"),
-    LEAT_OPTION_BOOL("timed", struct options, timed, "false", 0, "commits have the time of the clock"),
-    LEAT_OPTION_SIZE("size", struct options, size, "100", 0, 1073741824, 0, "bytes of text in a change"),
+    LEAT_OPTION_BOOL("timed", struct options, timed, "false", 0,
+                     "commits have the time of the clock"),
+    LEAT_OPTION_SIZE("size", struct options, size, "100", 0, 1073741824, 0,
+                     "bytes of text in a change"),
     LEAT_OPTION_INT("burst", struct options, burst, "1000", 1, 1000000000, 0,
                     "changes made in one poll at the most"),
     LEAT_OPTION_BOOL("guard", struct options, guard, "false", 0,
