@@ -90,8 +90,8 @@ def make_plugin(folder, name, source, include, defines=()):
         text = text.replace("LEAT_ELF_NOTE(0)", "LEAT_ELF_NOTE(LEAT_ABI_MINOR)")
     copy = folder / f"{name}.c"
     copy.write_text(text, encoding="utf-8")
-    run("cc", "-std=c11", "-D_GNU_SOURCE", *defines, "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I", include, "-o", library, copy,
-        "-Wl,-z,defs", "-Wl,-z,nodelete", "-pthread")
+    run("cc", "-std=c11", "-D_GNU_SOURCE", *defines, "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I", include,
+        "-iquote", source.parent, "-o", library, copy, "-Wl,-z,defs", "-Wl,-z,nodelete", "-pthread")
     return library
 
 

@@ -59,6 +59,8 @@ def test_a_second_signal_ends_at_once(db, leat, scratch, things):
     things.append(disk)
     daemon = leat(db.dsn(), sink={"directory": str(disk.path / "a")}, top={"shutdown_timeout": "60s"}).start()
     daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (0, 'first')")
+    daemon.wait_line('"first"', disk.path / "a")
     disk.fill()
     db.execute("INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g")
     daemon.wait_log(r"(?i)no space|ENOSPC|full")
@@ -70,7 +72,7 @@ def test_a_second_signal_ends_at_once(db, leat, scratch, things):
     disk.drain()
     daemon.start()
     daemon.wait_streaming(db)
-    assert len(daemon.fence(db, disk.path / "a")) == 1000
+    assert len(daemon.fence(db, disk.path / "a")) == 1001
 
 
 @pytest.mark.root
@@ -80,6 +82,8 @@ def test_the_shutdown_timeout_ends_the_wait_for_a_sink(db, leat, scratch, things
     things.append(disk)
     daemon = leat(db.dsn(), sink={"directory": str(disk.path / "a")}, top={"shutdown_timeout": "1s"}).start()
     daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (0, 'first')")
+    daemon.wait_line('"first"', disk.path / "a")
     disk.fill()
     db.execute("INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g")
     daemon.wait_log(r"(?i)no space|ENOSPC|full")
@@ -88,7 +92,7 @@ def test_the_shutdown_timeout_ends_the_wait_for_a_sink(db, leat, scratch, things
     disk.drain()
     daemon.start()
     daemon.wait_streaming(db)
-    assert len(daemon.fence(db, disk.path / "a")) == 1000
+    assert len(daemon.fence(db, disk.path / "a")) == 1001
 
 
 # ---- the server comes and goes ---------------------------------------------------------------------

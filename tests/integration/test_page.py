@@ -285,6 +285,8 @@ def test_a_pipeline_that_drains(db, watched, page, scratch, things):
     things.append(disk)
     daemon = watched(db.dsn(), sink={"directory": str(disk.path / "a"), "retry_max": "500ms"}).start()
     daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (0, 'first')")
+    daemon.wait_line('"first"', disk.path / "a")
     browser = page.open(daemon)
     disk.fill()
     db.execute("INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 1000) g")
@@ -297,7 +299,7 @@ def test_a_pipeline_that_drains(db, watched, page, scratch, things):
     disk.drain()
     becomes(daemon, "drained", lambda p: p["state"] == "drained")
     asking.join()
-    assert daemon.admin.metric("leat_sink_records_total") == 1000
+    assert daemon.admin.metric("leat_sink_records_total") == 1001
 
 
 @pytest.mark.parametrize("command, state", [("pause", "paused"), ("drop", "dropped")])

@@ -147,13 +147,13 @@ SOURCE = {
     "loses_on_again": ("C-46", [("        if (status != LEAT_OK)\n            break;\n        next_change(source);",
                                  "        if (status == LEAT_AGAIN && source->row == 0)\n            source->tx++;\n"
                                  "        if (status != LEAT_OK)\n            break;\n        next_change(source);")]),
-    "takes_too_much": ("C-13", [("     + 2 * sizeof *values + 32 + size + 64,", "     ,")]),
+    "takes_too_much": ("C-13", [(" sizeof *transaction +\n                                     2 * sizeof *values + 32 + size + 64,", " sizeof *transaction,")]),
     "writes_later": ("C-11", [(PUBLISH, PUBLISH + "    source->last_change->flags = 0;\n"),
                               ("    bool begun;\n", "    bool begun;\n    leat_change *last_change;\n"),
                               ("    change->relation = &source->relation;\n",
                                "    change->relation = &source->relation;\n    source->last_change = change;\n")]),
     "not_utf8": ("C-44", [("    memset(source->text, 'x',", "    memset(source->text, 0xfe,")]),
-    "no_number": ("C-44", [('snprintf(digits, 32, "%lld",', 'snprintf(digits, 32, "x%lld",')]),
+    "no_number": ("C-44", [('digits, 32, "%lld",', 'digits, 32, "x%lld",')]),
     "points_outside": ("C-44", [("memcpy(leat_arena_take(&writer->arena, size), source->text, size)", "source->text")]),
     "other_transaction": ("C-44", [("    if (!source->transaction) {", "    static leat_transaction kept; (void)kept;\n    if (!source->transaction) {"),
                                    ("        source->transaction = transaction;", "        source->transaction = transaction;\n"
@@ -172,7 +172,7 @@ SOURCE = {
 }
 
 
-def make(work, name, source, patches, include):
+def make(work, name, source, patches, include, beside):
     for old, new in patches:
         if source.count(old) != 1:
             raise SystemExit(f"{name}: the text to change is there {source.count(old)} times: {old!r}")
@@ -181,7 +181,7 @@ def make(work, name, source, patches, include):
     with open(path + ".c", "w", encoding="utf-8") as file:
         file.write(source)
     subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-fvisibility=hidden",
-                    "-I", include, "-o", path + ".so", path + ".c", "-Wl,-z,defs", "-Wl,-z,nodelete", "-pthread"], check=True)
+                    "-I", include, "-iquote", beside, "-o", path + ".so", path + ".c", "-Wl,-z,defs", "-Wl,-z,nodelete", "-pthread"], check=True)
     os.chmod(path + ".so", 0o755)
     return path + ".so"
 
@@ -214,7 +214,7 @@ def main():
                 text = file.read()
             for name, (clause, patches) in [("unchanged", (None, []))] + list(mutants.items()):
                 if not wanted or name in wanted:
-                    jobs.append((kind, name, clause, make(work, kind + "_" + name, text, patches, include)))
+                    jobs.append((kind, name, clause, make(work, kind + "_" + name, text, patches, include, os.path.dirname(path))))
         bad = 0
         with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
             results = pool.map(lambda job: judge(checker, configs[job[0]], job[3]), jobs)
