@@ -6,14 +6,13 @@
  * does not fit is the exact size worked out.  All that is constant for a relation or a transaction
  * comes ready to copy.  Writers return the end, or NULL where the room ends too early.
  */
-#include "encoder.h"
+#include "encode_json_size.h"
 
 #include "bytes.h"
 #include "json_escape.h"
 #include "utf8.h"
 
-/* More than any constant piece (quotes, field names, null, seq) and every writer's overshoot. */
-#define SLACK 96u
+#define SLACK ENCODE_JSON_SLACK
 #define LITERAL(at, text) bytes_copy((at), (text), sizeof(text) - 1)
 
 static unsigned char *put_string(unsigned char *at, leat_bytes text)
@@ -114,28 +113,6 @@ static inline unsigned char *put_value(const struct encoder *encoder, unsigned c
     }
 }
 
-/* Exact, or a little more. */
-static size_t value_size(const struct encoder *encoder, const leat_value *value)
-{
-    switch (value->kind) {
-    case LEAT_VALUE_NULL:
-    case LEAT_VALUE_MISSING:
-        return 4;
-    case LEAT_VALUE_BOOL:
-    case LEAT_VALUE_INTEGER:
-    case LEAT_VALUE_FLOAT:
-    case LEAT_VALUE_DECIMAL:
-    case LEAT_VALUE_JSON:
-        return (size_t)value->len + 4;
-    case LEAT_VALUE_BYTES:
-        return 8 + (encoder->options.bytea == ENCODE_BASE64 ? json_base64_size(value->len)
-                                                            : 2 * (size_t)value->len);
-    default:
-        return 2 + (value->flags & LEAT_VALUE_PLAIN ? value->len
-                                                    : json_escape_size(value->ptr, value->len));
-    }
-}
-
 static inline unsigned char *put_column(const struct encoder *encoder,
                                         const struct relation_fragment *name,
                                         const leat_value *value, unsigned char *at,
@@ -143,7 +120,7 @@ static inline unsigned char *put_column(const struct encoder *encoder,
 {
     size_t left = (size_t)(end - at);
     if (left < name->len + (size_t)value->len * JSON_ESCAPE_WORST + SLACK &&
-        left < name->len + value_size(encoder, value) + SLACK)
+        left < name->len + encode_json_value_size(encoder, value) + SLACK)
         return NULL;
     return put_value(encoder, bytes_copy_padded(at, name->ptr, name->len), value);
 }
@@ -247,17 +224,13 @@ static unsigned char *put_truncate(uint32_t flags, unsigned char *at)
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-static size_t content_size(leat_bytes content, bool text)
-{
-    return text ? json_escape_size(content.ptr, content.len) : json_base64_size(content.len);
-}
-
 static unsigned char *put_message(const leat_change *change, unsigned char *at,
                                   const unsigned char *end)
 {
     leat_bytes prefix = change->u.message.prefix, content = change->u.message.content;
     bool text = utf8_valid(content.ptr, content.len);
-    size_t need = json_escape_size(prefix.ptr, prefix.len) + content_size(content, text);
+    size_t need =
+        json_escape_size(prefix.ptr, prefix.len) + encode_json_content_size(content, text);
     if ((size_t)(end - at) < need + 2 * SLACK)
         return NULL;
     at = put_string(LITERAL(at, ",\"prefix\":"), prefix);
@@ -319,61 +292,11 @@ static size_t json_value(struct encoder *encoder, const leat_change *change, uns
     return (size_t)(at - dst);
 }
 
-/* ---- bounds --------------------------------------------------------------------------------- */
-
-static size_t row_bound(const struct encoder *encoder, const struct relation_text *text,
-                        const leat_value *row)
-{
-    size_t size = SLACK;
-    for (uint32_t i = 0; i < text->column_count; i++)
-        size += text->columns[i].len + value_size(encoder, &row[i]);
-    return size;
-}
-
-size_t encode_json_key_bound(const struct encoder *encoder, const struct relation_text *text,
-                             const leat_relation *relation, const leat_value *row)
-{
-    size_t size = 2 * SLACK;
-    for (uint32_t i = 0; i < relation->key_count; i++) {
-        uint16_t column = relation->key[i];
-        size += text->columns[column].len + value_size(encoder, &row[column]);
-    }
-    return size;
-}
-
-static size_t json_bound(struct encoder *encoder, const leat_change *change)
-{
-    size_t size = ENCODE_HEADER + 8 * SLACK;
-    if (change->op == LEAT_MESSAGE) {
-        leat_bytes prefix = change->u.message.prefix, content = change->u.message.content;
-        size += json_escape_size(prefix.ptr, prefix.len);
-        return size + content_size(content, utf8_valid(content.ptr, content.len));
-    }
-    if (!change->relation)
-        return size;
-    const struct relation_text *text = relation_cache_get(encoder->cache, change->relation);
-    if (!text)
-        return SIZE_MAX;
-    size += text->head.len;
-    if (!encode_has_row(change))
-        return size;
-    const leat_value *key = encode_key_row(change), *missing = encode_missing_row(change);
-    if (key)
-        size += encode_json_key_bound(encoder, text, change->relation, key);
-    if (change->u.row.before)
-        size += row_bound(encoder, text, change->u.row.before);
-    if (change->u.row.after)
-        size += row_bound(encoder, text, change->u.row.after);
-    for (uint32_t i = 0; missing && i < text->column_count; i++)
-        size += missing[i].kind == LEAT_VALUE_MISSING ? text->columns[i].len : 0;
-    return size;
-}
-
 static const struct relation_style json_style = {style_head, style_column};
 
 const struct encode_format_ops encode_json_ops = {
     .style = &json_style,
     .value = json_value,
-    .bound = json_bound,
+    .bound = encode_json_bound,
     .header = json_header,
 };

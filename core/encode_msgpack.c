@@ -2,21 +2,11 @@
  *
  * encode_msgpack.c -- a change as one MessagePack map: the fields of the JSON form, in its order.
  *
- * [worker]  Integers and floats are native, NaN and the infinities too; decimals are strings, bytea
- * is bin, JSON values become maps and arrays (json_pack.h).  With `timestamp: extension` timestamps
- * and ts are extension -1, but for what it cannot hold (infinity, years BC), which stays text.
+ * [worker]  A value of a column: encode_msgpack_value.h.
  */
-#include "encoder.h"
+#include "encode_msgpack_value.h"
 
-#include "iso_time.h"
 #include "json_escape.h"
-#include "json_pack.h"
-#include "number.h"
-#include "pack.h"
-
-#include <math.h>
-
-#define ROOM_UNBOUNDED SIZE_MAX
 
 /* ---- what is prepared ----------------------------------------------------------------------- */
 
@@ -69,107 +59,6 @@ static unsigned char *msgpack_header(const struct encoder *encoder, const leat_c
     return dst + pack.at;
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
-
-static void put_float(const struct encoder *encoder, const leat_value *value, struct pack *pack)
-{
-    leat_bytes text = {value->ptr, value->len};
-    struct number number;
-    switch (number_parse(text.ptr, text.len, encoder->c_locale, &number)) {
-    case NUMBER_INTEGER: /* up to 2^53 and some more are doubles: the digits decide */
-        if (number.integer >= -(INT64_C(1) << 53) && number.integer <= INT64_C(1) << 53)
-            pack_double(pack, (double)number.integer);
-        else
-            pack_plain(pack, text.ptr, text.len);
-        return;
-    case NUMBER_DOUBLE:
-        pack_double(pack, number.floating);
-        return;
-    default:
-        break;
-    }
-    if (text.len == 3 && memcmp(text.ptr, "NaN", 3) == 0)
-        pack_double(pack, (double)NAN);
-    else if (text.len == 8 && memcmp(text.ptr, "Infinity", 8) == 0)
-        pack_double(pack, (double)INFINITY);
-    else if (text.len == 9 && memcmp(text.ptr, "-Infinity", 9) == 0)
-        pack_double(pack, -(double)INFINITY);
-    else
-        pack_string(pack, text.ptr, text.len);
-}
-
-static void put_integer(const struct encoder *encoder, const leat_value *value, struct pack *pack)
-{
-    int64_t number;
-    bool quoted = (value->flags & LEAT_VALUE_INT64) && encoder->options.int8 == ENCODE_STRING;
-    if (!quoted && number_parse_integer(value->ptr, value->len, &number))
-        pack_int(pack, number);
-    else
-        pack_string(pack, value->ptr, value->len);
-}
-
-static void put_timestamp(const struct encoder *encoder, const leat_value *value, struct pack *pack)
-{
-    int64_t seconds;
-    uint32_t nanoseconds;
-    if (encoder->options.timestamp == ENCODE_EXTENSION &&
-        iso_time_parse(value->ptr, value->len, &seconds, &nanoseconds))
-        pack_timestamp(pack, seconds, nanoseconds);
-    else
-        pack_string(pack, value->ptr, value->len);
-}
-
-/* What cannot be converted goes out as its text.  Half a conversion may have filled the room where
- * the text fits: then counting tells which it is. */
-static void put_json(const struct encoder *encoder, const leat_value *value, struct pack *pack)
-{
-    size_t start = pack->at;
-    if (pack->full || json_pack(pack, value->ptr, value->len, encoder->c_locale))
-        return;
-    if (pack->full) {
-        struct pack count = {.base = NULL, .at = start, .room = ROOM_UNBOUNDED};
-        if (json_pack(&count, value->ptr, value->len, encoder->c_locale))
-            return;
-        pack->full = false;
-    }
-    pack->at = start;
-    pack_string(pack, value->ptr, value->len);
-}
-
-static void put_value(const struct encoder *encoder, const leat_value *value, struct pack *pack)
-{
-    switch (value->kind) {
-    case LEAT_VALUE_NULL:
-    case LEAT_VALUE_MISSING:
-        pack_nil(pack);
-        break;
-    case LEAT_VALUE_BOOL:
-        pack_bool(pack, value->len != 0 && value->ptr[0] == 't');
-        break;
-    case LEAT_VALUE_INTEGER:
-        put_integer(encoder, value, pack);
-        break;
-    case LEAT_VALUE_FLOAT:
-        put_float(encoder, value, pack);
-        break;
-    case LEAT_VALUE_TIMESTAMP:
-    case LEAT_VALUE_TIMESTAMPTZ:
-        put_timestamp(encoder, value, pack);
-        break;
-    case LEAT_VALUE_BYTES:
-        pack_bin(pack, value->ptr, value->len);
-        break;
-    case LEAT_VALUE_JSON:
-        put_json(encoder, value, pack);
-        break;
-    default:
-        if (value->flags & LEAT_VALUE_PLAIN)
-            pack_plain(pack, value->ptr, value->len);
-        else
-            pack_string(pack, value->ptr, value->len);
-    }
-}
-
 /* ---- rows ----------------------------------------------------------------------------------- */
 
 static uint32_t count_missing(const struct relation_text *text, const leat_value *row)
@@ -184,7 +73,7 @@ static void put_column(const struct encoder *encoder, const struct relation_frag
                        const leat_value *value, struct pack *pack)
 {
     pack_raw(pack, name->ptr, name->len);
-    put_value(encoder, value, pack);
+    encode_msgpack_value(encoder, value, pack);
 }
 
 static void put_row(const struct encoder *encoder, const struct relation_text *text,
@@ -345,7 +234,7 @@ static size_t msgpack_value(struct encoder *encoder, const leat_change *change, 
 
 static size_t msgpack_bound(struct encoder *encoder, const leat_change *change)
 {
-    struct pack pack = {.base = NULL, .room = ROOM_UNBOUNDED};
+    struct pack pack = {.base = NULL, .room = PACK_ROOM_UNBOUNDED};
     return put_record(encoder, change, &pack) && !pack.full ? pack.at : SIZE_MAX;
 }
 

@@ -6,7 +6,7 @@
  * braces.  What a name contributes is escaped by the sink's leat_route_rules, so that two different
  * names never give one route and none makes a separator.  (Two fields side by side, or with only
  * bytes between them that names may hold, can still give one route for two pairs of names.)  A rule
- * list is tried in order; what "changed" means without an old row stands in route.c.
+ * list is tried in order; what a rule matches stands in route_rule.h.
  *
  * What a change does not have is an empty name: schema and table of a message, the prefix of a row,
  * a key column of a truncate or a message.  A row whose key lacks the column, or has a null there,
