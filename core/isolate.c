@@ -4,110 +4,35 @@
  * but for create and destroy, which are [main], as is all of a trial (isolate_try.c).
  *
  * A batch crosses by its place in the worker's pool, which the helper sees and cannot write.  All
- * that the helper writes is hostile: an index is compared with one of our own, an entry is copied
- * once and the copy is judged, a token has to be out.  Whoever breaks that is killed, and what it
- * had is not durable.
+ * that the helper writes is hostile, and judged where it is read (isolate_results.c,
+ * isolate_messages.c).  Whoever breaks the contract is killed, and what it had is not durable.
  */
 #include "isolate.h"
 
 #include "isolate_internal.h"
 #include "plugins.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 _Static_assert(ISOLATE_RING >= WORKER_SLOTS, "each slot of the worker's has an entry");
 
 #define GRACE_MS 1000 /* behind stop's deadline, before SIGKILL */
 #define EXIT_MS 200   /* from the end of the socket to the end of the process */
 
-/* ---- results -------------------------------------------------------------------------------- */
-
-static bool is_result(int32_t status)
-{
-    return status == LEAT_OK || (status <= LEAT_ECONFIG && status >= LEAT_EFATAL);
-}
-
-/* What is wrong with it, or NULL. */
-static const char *judge(const leat_sink *sink, const struct isolate_result *result)
-{
-    const struct isolate_lent *lent = &sink->lent[result->token & (ISOLATE_RING - 1)];
-
-    if (lent->count == 0 || lent->token != result->token)
-        return "it gave back a batch that it does not have";
-    if (!is_result(result->status))
-        return "it gave a batch back with a status that there is not";
-    if (result->durable_count > lent->count ||
-        (result->status == LEAT_EREJECT && result->durable_count == lent->count))
-        return "it says that more records are durable than the batch has";
-    return NULL;
-}
-
-static void deliver(leat_sink *sink, const struct isolate_result *from, const char *shared_text)
-{
-    char text[ISOLATE_RESULT_TEXT];
-    leat_result result = {.size = sizeof result,
-                          .status = from->status,
-                          .durable_count = from->durable_count,
-                          .retry_after_ms = from->retry_after_ms,
-                          .hold_ms = from->hold_ms};
-
-    if (from->status != LEAT_OK) {
-        memcpy(text, shared_text, sizeof text);
-        text[sizeof text - 1] = '\0';
-        result.text = (leat_bytes){text, strlen(text)};
-        sink->failed = true;
-    }
-    sink->lent[from->token & (ISOLATE_RING - 1)].count = 0;
-    sink->lent_count--;
-    sink->host->batch_done(sink->host, from->token, &result);
-}
-
-/* True when there were any. */
-static bool take_results(leat_sink *sink)
-{
-    struct isolate_shared *shared = sink->shared;
-    uint32_t done = atomic_load_explicit(&shared->done, memory_order_acquire);
-    uint32_t before = sink->done;
-
-    if (done == before || sink->breach[0])
-        return false;
-    if (done - before > ISOLATE_RING) {
-        isolate_break_off(sink, "its index of results is out of bounds");
-        return false;
-    }
-    while (sink->done != done) {
-        uint32_t at = sink->done & (ISOLATE_RING - 1);
-        struct isolate_result result;
-        const char *wrong;
-        memcpy(&result, &shared->results[at], sizeof result);
-        wrong = judge(sink, &result);
-        if (wrong) {
-            isolate_break_off(sink, wrong);
-            break;
-        }
-        deliver(sink, &result, shared->texts[at]);
-        sink->done++;
-    }
-    atomic_store_explicit(&shared->taken, sink->done, memory_order_release);
-    return sink->done != before;
-}
-
 /* Results before messages: what was durable before it went down is. */
 static bool take(leat_sink *sink, bool look)
 {
     uint32_t told = atomic_load_explicit(&sink->shared->told, memory_order_acquire);
-    bool any = take_results(sink);
+    bool any = isolate_take_results(sink);
 
     if (look || told != sink->told) {
         sink->told = told;
         isolate_take_messages(sink);
-        any |= take_results(sink); /* whatever was there when it said it */
+        any |= isolate_take_results(sink); /* whatever was there when it said it */
     }
     isolate_copy_metrics(sink);
     isolate_tell_level(sink);
@@ -254,7 +179,7 @@ static leat_status isolate_submit(leat_sink *sink, const leat_batch *batch)
 
     if (sink->pid <= 0 || is_over(sink))
         return LEAT_AGAIN; /* poll says what is the matter */
-    (void)take_results(sink);
+    (void)isolate_take_results(sink);
     /* The worker has to see a failure before anything behind it is offered. */
     if (sink->breach[0] || (sink->failed && (!had_failed || sink->lent_count > 0)))
         return LEAT_AGAIN;

@@ -5,7 +5,7 @@
  * To the worker it is an ordinary sink: operations that hand each batch to a helper process, which
  * is this same binary (`leat __sink`) with that one plugin.  Each start begins a helper, each stop
  * ends it, so a helper that died is a sink that went down: it is tried again after the worker's
- * back-off, and asked what it holds.  What a helper says is never believed: see isolate.c.
+ * back-off, and asked what it holds.  What a helper says is never believed: see isolate_results.c.
  */
 #ifndef LEAT_ISOLATE_H
 #define LEAT_ISOLATE_H

@@ -65,6 +65,16 @@ struct leat_sink {
  * over. */
 void isolate_wait(leat_sink *sink, int wake_fd, int32_t max_wait_ms);
 
+/* isolate_results.c */
+
+/* Judges what the helper gave back, and gives it to the worker.  True when there was any. */
+bool isolate_take_results(leat_sink *sink);
+
+/* isolate_spawn.c */
+
+/* Begins the process, with its ends of the two pairs.  0 and *pid; else an errno. */
+int isolate_spawn(const leat_sink *sink, int socket, int voice, pid_t *pid);
+
 /* isolate_process.c */
 
 /* Begins a helper and says to it what it needs. */

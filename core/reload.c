@@ -11,7 +11,8 @@
  *     STOPPING  they end, and so do the workers of sinks that are replaced
  *
  * and when all have ended, one switch (reload_switch.c): old things joined, new things started, the
- * registry changed.  What is made anew, and what is only replaced: reload_plan.c.
+ * registry changed.  What is made anew, and what is only replaced: reload_plan.c;
+ * what settling waits for: reload_settle.c.
  * Which changes need what, and why nothing is lost or doubled on the way: docs/adr/0301.
  */
 #include "reload_internal.h"
@@ -24,8 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLE_NS ((int64_t)5000000000) /* then it is taken as it is: see worker_remember */
-#define FINISH_MS 5000u                 /* for what a sink has been lent */
+#define FINISH_MS 5000u /* for what a sink has been lent */
 
 /* ---- how it ends ---------------------------------------------------------------------------- */
 
@@ -75,6 +75,7 @@ bool reload_has(const struct control *control, size_t index)
 {
     return control->reload && control->reload->leaves[index];
 }
+
 /* ---- settling ------------------------------------------------------------------------------- */
 
 static void hold_what_leaves(struct control *control, struct reload *reload)
@@ -87,75 +88,6 @@ static void hold_what_leaves(struct control *control, struct reload *reload)
         if (!reload->anew)
             pipeline_set_hold(pipeline, PIPELINE_DRAINED);
     }
-}
-
-static bool has_sink(const struct config_pipeline *config, const char *sink)
-{
-    for (size_t i = 0; i < config->sink_count; i++)
-        if (strcmp(config->sinks[i].name, sink) == 0)
-            return true;
-    return false;
-}
-
-/* The first sink that is gone from the configuration and has not finished; NULL: none. */
-static const char *unfinished_sink(struct pipeline *pipeline, const struct config_pipeline *config)
-{
-    if (!atomic_load_explicit(&pipeline->source.counted, memory_order_acquire))
-        return "(not known yet)";
-    for (uint32_t i = 0; i < pipeline->sink_count; i++)
-        if ((!config || !has_sink(config, pipeline->sink_names[i])) &&
-            atomic_load_explicit(&pipeline->channels[i].left, memory_order_relaxed) > 0)
-            return pipeline->sink_names[i];
-    return NULL;
-}
-
-enum settled { READY, NOT_YET, NEVER };
-
-/* Sinks that are gone have to finish, unless told otherwise; all others only should: what they have
- * by then is remembered. */
-static enum settled look(struct control *control, size_t index, char *why, size_t size)
-{
-    struct reload *reload = control->reload;
-    struct pipeline *pipeline = control->pipelines[index];
-    int64_t age_ns = clock_now_ns(control->clock) - reload->begun_ns;
-    int new = reload__find(reload->config, control->config->pipelines[index].name);
-    const char *waits = NULL;
-    char place[PLACE_MAX];
-
-    if (reload->anew || pipeline_state(pipeline) != PIPELINE_RUNNING ||
-        atomic_load_explicit(&pipeline->source.settled, memory_order_acquire))
-        return READY;
-    if (!reload->drop_removed)
-        waits = unfinished_sink(pipeline, new < 0 ? NULL : &reload->config->pipelines[new]);
-    if (waits && age_ns > control->config->shutdown_timeout_ms * 1000000) {
-        (void)snprintf(
-            why, size,
-            "%s: it is gone from the configuration, but has not finished what it was given within "
-            "shutdown_timeout; mend it, or reload with removed=drop to go on without those records "
-            "in it",
-            place_print(place, pipeline->config->name, waits));
-        return NEVER;
-    }
-    if (waits)
-        return NOT_YET;
-    if (reload->drop_removed || age_ns > SETTLE_NS ||
-        atomic_load_explicit(&pipeline->source.stuck, memory_order_acquire))
-        return READY;
-    return NOT_YET;
-}
-
-static enum settled look_at_all(struct control *control, char *why, size_t size)
-{
-    enum settled all = READY;
-
-    for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        enum settled one = control->reload->leaves[i] ? look(control, i, why, size) : READY;
-        if (one == NEVER)
-            return NEVER;
-        if (one == NOT_YET)
-            all = NOT_YET;
-    }
-    return all;
 }
 
 /* ---- stopping ------------------------------------------------------------------------------- */
@@ -171,8 +103,8 @@ static void stop_all(struct control *control, struct reload *reload)
         if (!reload->leaves[i])
             continue;
         atomic_store_explicit(&pipeline->finish_ms, FINISH_MS, memory_order_relaxed);
-        pipeline_ask_stop(pipeline,
-                          atomic_load(&pipeline->source.settled) ? now_ns + SETTLE_NS : now_ns);
+        pipeline_ask_stop(
+            pipeline, atomic_load(&pipeline->source.settled) ? now_ns + RELOAD_SETTLE_NS : now_ns);
     }
     for (size_t i = 0; i < reload->config->pipeline_count; i++)
         for (uint32_t k = 0; reload->jobs[i].kind == JOB_SINKS && k < JOURNAL_SINKS_MAX; k++)
@@ -199,6 +131,7 @@ static bool has_stopped(struct control *control, struct reload *reload)
                 return false;
     return true;
 }
+
 /* ---- from the beginning --------------------------------------------------------------------- */
 
 /* The file, or NULL with everything that is wrong with it in *why, which is to be freed. */
@@ -312,7 +245,7 @@ void reload_step(struct control *control)
     char why[400];
 
     if (reload->phase == SETTLING) {
-        switch (look_at_all(control, why, sizeof why)) {
+        switch (reload__look(control, why, sizeof why)) {
         case NEVER:
             give_up(control, why);
             return;

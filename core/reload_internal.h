@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * reload_internal.h -- what reload.c (the phases), reload_plan.c (what a new configuration asks
- * for) and reload_switch.c (the old made way for the new) share.  [main]
+ * for), reload_settle.c (what leaves finishes) and reload_switch.c (the old makes way for the new)
+ * share.  [main]
  */
 #ifndef LEAT_RELOAD_INTERNAL_H
 #define LEAT_RELOAD_INTERNAL_H
@@ -23,6 +24,11 @@ struct job { /* for each pipeline of the new configuration */
 };
 
 enum phase { SETTLING, STOPPING };
+
+enum settled { READY, NOT_YET, NEVER };
+
+/* Settling ends after this, and what is not durable by then is remembered: see worker_remember. */
+#define RELOAD_SETTLE_NS ((int64_t)5000000000)
 
 struct reload {
     struct config *config; /* the new one; owned unless `anew` */
@@ -48,6 +54,10 @@ bool reload__plan(struct control *control, struct reload *reload, struct failure
 void reload__summarize(struct control *control, struct reload *reload);
 /* The index of the pipeline of this name; -1: none. */
 int reload__find(const struct config *config, const char *pipeline);
+
+/* reload_settle.c */
+/* Looks at everything that leaves.  NEVER: *why says what has to be mended. */
+enum settled reload__look(struct control *control, char *why, size_t size);
 
 /* reload_switch.c */
 /* Everything has stopped: the new takes over, and *reload is freed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * status_internal.h -- what status_metrics.c and status_given.c share.  [any]
+ * status_internal.h -- the parts of status_metrics.c in files of their own.  [any]
  */
 #ifndef LEAT_STATUS_INTERNAL_H
 #define LEAT_STATUS_INTERNAL_H
@@ -10,6 +10,10 @@
 /* True when the core has a metric of this name: a plugin's is left out then. */
 bool status__has_metric(const char *name);
 
+/* Those of the daemon itself: status_process.c. */
+void status__process_metrics(const struct status *status, struct text_buffer *out);
+
+/* Those that plugins give: status_given.c. */
 void status__given_metrics(const struct status *status, struct text_buffer *out);
 
 #endif

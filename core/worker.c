@@ -4,9 +4,10 @@
  * for the next event.  [worker]  See worker.h.
  *
  * It never waits while there is something to do, and never longer than its caller allows.  What it
- * steps through is in files of their own: how a batch becomes parts in worker_encode.c, what the
- * plugin answers in worker_results.c, how its instance begins and goes down in worker_instance.c,
- * how all of it is made in worker_setup.c, what comes over it from outside in worker_change.c.
+ * steps through is in files of their own: how a batch becomes parts in worker_encode.c, and a change a
+ * record in worker_record.c, what the plugin answers in worker_results.c, how its instance begins
+ * and goes down in worker_instance.c, how all of it is made in worker_setup.c, what comes over it
+ * from outside in worker_change.c.
  */
 #include "worker.h"
 

@@ -58,7 +58,7 @@ const char *worker__state_text(enum worker_state state);
 
 /* ---- worker_instance.c ---------------------------------------------------------------------- */
 
-/* Enters STARTING (call again), RUNNING, DOWN or FAILED. */
+/* Enters STARTING (call again), RUNNING, DOWN or RECORD_FAILED. */
 void worker__instance_start(struct worker *worker);
 
 /* The instance is stopped, and will be started again after a back-off. */
@@ -78,6 +78,15 @@ struct batch *worker__next_waiting(struct worker *worker);
 
 /* The batch goes back to the source thread. */
 void worker__give_back(struct worker *worker, struct batch *batch);
+
+/* ---- worker_record.c ------------------------------------------------------------------------ */
+
+/* RECORD_NO_MEMORY: none of the pool now.  RECORD_FAILED: the route is wrong for it, *error says why. */
+enum record_built { RECORD_BUILT, RECORD_NO_MEMORY, RECORD_FAILED };
+
+/* Adds the change to the slot's records, which have the room; on anything but RECORD_BUILT none is added. */
+enum record_built worker__build_record(struct worker *worker, struct slot *slot,
+                                       const leat_change *change, leat_error *error);
 
 /* ---- worker_held.c -------------------------------------------------------------------------- */
 

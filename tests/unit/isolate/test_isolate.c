@@ -47,7 +47,7 @@ static int act(const char *name)
     static struct evil evil;
     sigset_t none;
 
-    (void)sigemptyset(&none); /* they wait when it begins, as core/isolate_process.c says */
+    (void)sigemptyset(&none); /* they wait when it begins, as core/isolate_spawn.c says */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)alarm(CASE_SECONDS);
     evil_begin(&evil);
