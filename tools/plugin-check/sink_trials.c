@@ -2,6 +2,7 @@
  *
  * sink_trials.c -- what is tried with a sink.  [child, main]
  */
+#include "given_back.h"
 #include "judge.h"
 #include "process.h"
 #include "sink_host.h"
@@ -234,43 +235,20 @@ static void trial_newer_host(void)
 
 /* ---- what is given back ---------------------------------------------------------------------- */
 
-enum { WARM = 3, CYCLES = 9 };
-
-void check_given_back(int cycle, const char *what)
+static void whole_life(void)
 {
-    static struct resources first, settled;
-    struct resources now = process_resources(cycle == 0 ? UINT32_MAX : first.threads);
-    if (cycle == 0) /* before the first life */
-        first = now;
-    if (cycle == WARM)
-        settled = now;
-    if (cycle == 0)
-        return;
-    if (now.threads > first.threads)
-        finding(C_THREADS, "%u threads are left after %s", now.threads - first.threads, what);
-    if (cycle < CYCLES)
-        return;
-    if (now.fds > settled.fds)
-        finding(C_DESCRIPTORS, "%u file descriptors more are open after %d times %s",
-                now.fds - settled.fds, CYCLES - WARM, what);
-    if (now.blocks - settled.blocks >= CYCLES - WARM)
-        finding(C_MEMORY, "%lld blocks of memory more are allocated after %d times %s",
-                (long long)(now.blocks - settled.blocks), CYCLES - WARM, what);
+    sink_host_open(&hosts[0], 0);
+    must_start(&hosts[0]);
+    must_deliver(&hosts[0], 12);
+    (void)sink_host_submit(&hosts[0]);
+    sink_host_stop(&hosts[0], 300);
+    sink_host_close(&hosts[0]);
 }
 
 static void trial_given_back(void)
 {
     begin();
-    check_given_back(0, "");
-    for (int cycle = 1; cycle <= CYCLES; cycle++) {
-        sink_host_open(&hosts[0], 0);
-        must_start(&hosts[0]);
-        must_deliver(&hosts[0], 12);
-        (void)sink_host_submit(&hosts[0]);
-        sink_host_stop(&hosts[0], 300);
-        sink_host_close(&hosts[0]);
-        check_given_back(cycle, "a whole life");
-    }
+    given_back_watch(whole_life);
 }
 
 static void take_report(leat_check *check, int32_t severity, int32_t exit_code, const char *text,

@@ -2,7 +2,7 @@
  *
  * source_trials.c -- what is tried with a source.  [child, main]
  */
-#include "process.h"
+#include "given_back.h"
 #include "source_host.h"
 #include "trials.h"
 
@@ -186,19 +186,20 @@ static void trial_stop_in_flight(void)
     }
 }
 
+static void whole_life(void)
+{
+    source_host_open(&hosts[0], 0);
+    must_start(&hosts[0], hosts[1].begun ? &hosts[1] : NULL, hosts[1].position);
+    source_host_read(&hosts[0], 100, QUIET_MS, 2, false);
+    source_host_stop(&hosts[0], 300);
+    source_host_close(&hosts[0]);
+    hosts[1] = hosts[0];
+}
+
 static void trial_given_back(void)
 {
     begin();
-    check_given_back(0, "");
-    for (int cycle = 1; cycle <= 9; cycle++) {
-        source_host_open(&hosts[0], 0);
-        must_start(&hosts[0], hosts[1].begun ? &hosts[1] : NULL, hosts[1].position);
-        source_host_read(&hosts[0], 100, QUIET_MS, 2, false);
-        source_host_stop(&hosts[0], 300);
-        source_host_close(&hosts[0]);
-        hosts[1] = hosts[0];
-        check_given_back(cycle, "a whole life");
-    }
+    given_back_watch(whole_life);
 }
 
 static void trial_extras(void)

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "config.h"
+#include "elfnote.h"
 #include "plugins.h"
 
 struct subject {
@@ -24,13 +25,13 @@ struct subject {
 
 extern struct subject subject;
 
-/* Loads and configures it; ends the trial when that fails. */
+/* Loads and configures it, and remembers the state of the process.  This and its two halves end the
+ * trial where they fail. */
 void subject_load(void);
+void subject_open(struct elfnote *note, enum elfnote_result *has_note);
+void subject_configure(void);
 
 /* The host's extensions for either kind. */
 const void *subject_extension(const leat_host *host, const char *id);
-
-/* The trial of what the file itself says. */
-void trial_descriptor(void);
 
 #endif

@@ -12,9 +12,8 @@ extern const size_t sink_trial_count;
 extern const struct trial source_trials[];
 extern const size_t source_trial_count;
 
-/* For either kind. */
+/* [child, main] For either kind. */
+void trial_descriptor(void);
 void trial_half_made(void);
-void check_given_back(int cycle,
-                      const char *what); /* after a whole life: cycles from 0; ends are findings */
 
 #endif
