@@ -153,6 +153,14 @@ static bool fill(struct parameters *p, enum connect_kind kind, unsigned turn,
     return ok && set(p, "replication", kind == CONNECT_REPLICATION ? "database" : "false");
 }
 
+/* libpq's own would write the server's text as it stands to the standard error, which is the
+ * daemon's log.  What ends a connection is an error of that connection besides. */
+static void ignore_notice(void *context, const PGresult *notice)
+{
+    (void)context;
+    (void)notice;
+}
+
 static leat_status begin(const char *dsn, enum connect_kind kind, unsigned turn,
                          const struct connect_place *place, PGconn **out, leat_error *error)
 {
@@ -172,6 +180,14 @@ static leat_status begin(const char *dsn, enum connect_kind kind, unsigned turn,
         status = fault_set(error, LEAT_ECONFIG, 78, "dsn is too long, or has too long options");
     else if (!(*out = PQconnectStartParams(p->keywords, p->values, 0)))
         status = fault_set(error, LEAT_ERETRY, 0, "no memory for a connection");
+    else if (PQstatus(*out) == CONNECTION_BAD &&
+             fault_parameter(error, PQerrorMessage(*out)) != LEAT_OK) {
+        status = LEAT_ECONFIG;
+        PQfinish(*out);
+        *out = NULL;
+    }
+    if (*out)
+        (void)PQsetNoticeReceiver(*out, ignore_notice, NULL);
     PQconninfoFree(p->parsed);
     explicit_bzero(p, sizeof *p);
     free(p);

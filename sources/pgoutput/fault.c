@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 leat_status fault_set(leat_error *error, leat_status status, int exit_code, const char *format, ...)
 {
@@ -75,6 +76,29 @@ const char *fault_result(char *out, size_t out_size, const PGresult *result)
     return fault_line(out, out_size, raw);
 }
 
+/* Of libpq's text only what stands before the value: where quotes were forgotten in dsn, a value may
+ * hold a piece of a password. */
+leat_status fault_parameter(leat_error *error, const char *message)
+{
+    static const struct {
+        const char *start, *text; /* NULL: libpq's, up to the value */
+    } table[] = {
+        {"invalid ", NULL},
+        {"could not match ", NULL},
+        {"weak sslmode ", "its sslmode does not go with sslrootcert=system"},
+        {"definition of service ", "its service is not in the service file"},
+        {"service file ", "its service file does not exist"},
+    };
+    for (size_t i = 0; message && i < sizeof table / sizeof *table; i++) {
+        if (strncmp(message, table[i].start, strlen(table[i].start)) != 0)
+            continue;
+        const char *text = table[i].text ? table[i].text : message;
+        return fault_set(error, LEAT_ECONFIG, 78, "dsn: %.*s: correct it",
+                         (int)strcspn(text, ":\"\n"), text);
+    }
+    return LEAT_OK;
+}
+
 /* A failed connection has no SQLSTATE in libpq, so its English text is all there is to go by; a
  * translated one gets the general advice. */
 struct fault_advice fault_connection(const char *message)
@@ -93,6 +117,8 @@ struct fault_advice fault_connection(const char *message)
         {"authentication failed", {77, "correct user, password or certificate in dsn"}},
         {"is not permitted to log in", {77, "let the role log in (ALTER ROLE, LOGIN)"}},
         {"permission denied", {77, "give the role CONNECT on the database"}},
+        {"unrecognized configuration parameter", {78, "correct options in dsn"}},
+        {"invalid value for parameter", {78, "correct options in dsn"}},
         {"could not open certificate file", {78, "correct sslcert in dsn"}},
         {"root certificate file", {78, "give dsn a sslrootcert that exists"}},
         {"certificate verify failed",

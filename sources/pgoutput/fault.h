@@ -23,7 +23,6 @@ const char *fault_line(char *out, size_t out_size, const char *text);
 /* What a failed result says, and its SQLSTATE; without the text where that may quote a row. */
 const char *fault_result(char *out, size_t out_size, const PGresult *result);
 
-/* Why a connection failed, and what an operator can do about it. */
 /* Advice that `leat check` puts into SQL. */
 #define FAULT_NEEDS_REPLICATION "give the role the right to replicate: leat setup prints the SQL"
 
@@ -31,7 +30,12 @@ struct fault_advice {
     int exit_code; /* 77, 78 or 69: for `leat check` */
     const char *text;
 };
+/* Why a connection failed, and what an operator can do about it. */
 struct fault_advice fault_connection(const char *message);
+
+/* LEAT_ECONFIG, with its error, where libpq refused a parameter before it tried any host, so that
+ * trying again would say the same for ever; LEAT_OK for every other message. */
+leat_status fault_parameter(leat_error *error, const char *message);
 
 /* The SQLSTATE of a result, "" when it has none.  Borrowed from the result. */
 const char *fault_sqlstate(const PGresult *result);

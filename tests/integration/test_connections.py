@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP, TLS with verify-full, SCRAM, a password that changes, and peers that go silent."""
+"""TCP, TLS with verify-full, SCRAM, a password that changes, notices, and peers that go silent."""
+import json
 import socket
 import threading
 
 import pytest
 
 from leat_harness import places, wait
+from leat_harness.leat import command
 
 
 @pytest.fixture
@@ -151,3 +153,19 @@ def test_feedback_goes_on_while_a_connection_is_idle(own_cluster, leat):
     wait.until(replies, "five replies of one connection", pause=0.1)
     assert db.slot_active("leat") == pid
     assert daemon.terminate() == 0
+
+
+def test_what_a_server_says_beside_is_no_line_of_ours(db, cluster, leat):
+    """libpq would write notices to stderr as they come: not a line of the log, and a server's text as it stands."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    db.execute("UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()")  # a WARNING at each connect
+    daemon = leat(db.dsn(), top={"log": {"level": "debug", "format": "json"}}).start()
+    daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (1)")
+    daemon.fence(db)
+    done = command("check", "-c", daemon.config)
+    assert done.returncode == 0 and not done.stderr, done
+    assert daemon.terminate() == 0
+    assert f"leat@{db.name} WARNING" in cluster.log_tail(200)
+    for line in daemon.stderr().splitlines():
+        json.loads(line)
