@@ -44,6 +44,17 @@ static const struct tree_node *place(const struct tree_node *root, const char *o
     return node ? node : root;
 }
 
+/* A name or number, or [an address with colons]. */
+static bool is_host(const char *text, size_t length)
+{
+    if (length > 2 && text[0] == '[' && text[length - 1] == ']')
+        return memchr(text, '/', length) == NULL;
+    for (size_t i = 0; i < length; i++)
+        if (strchr(":/[] ", text[i]))
+            return false;
+    return length > 0;
+}
+
 /* "unix:/path", "HOST:PORT", or "none" alone. */
 static const char *wrong_address(const char *address)
 {
@@ -54,10 +65,18 @@ static const char *wrong_address(const char *address)
     }
     const char *colon = strrchr(address, ':');
     size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    if (!colon || colon == address || digits == 0 || digits > 5 || colon[1 + digits] ||
-        atoi(colon + 1) > 65535)
+    if (!colon || !is_host(address, (size_t)(colon - address)) || digits == 0 || digits > 5 ||
+        colon[1 + digits] || atoi(colon + 1) > 65535)
         return "it is no address; write unix:/PATH or HOST:PORT, or none";
     return NULL;
+}
+
+static bool is_listed_before(const leat_strings *listen, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(listen->items[i], listen->items[index]) == 0)
+            return true;
+    return false;
 }
 
 /* What depends on which daemon it is: see config_places.h. */
@@ -90,6 +109,8 @@ static void check_listen(const struct config_reader *reader, const struct tree_n
     }
     for (size_t i = 0; i < listen->count; i++) {
         const char *wrong = wrong_address(listen->items[i]);
+        if (!wrong && is_listed_before(listen, i))
+            wrong = "it is listed twice; remove one";
         if (wrong)
             problems_add(reader->options.problems, at->line, at->column,
                          "\"http.listen\": \"%s\": %s", problems_quote(quoted, listen->items[i]),

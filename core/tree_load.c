@@ -246,6 +246,11 @@ struct tree_node *tree_load(const char *text, size_t len, struct region *region,
     struct loader loader = {.region = region, .problems = problems};
     int line;
     int column;
+    /* An editor's byte order mark; libyaml skips it only where it may guess the encoding. */
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
     if (len > TREE_TEXT_MAX) {
         problems_add(problems, 0, 0, "the file is larger than 1MiB; this is no configuration");
         return NULL;

@@ -135,6 +135,11 @@ static const char *hint(const char *text, const struct unit *units, const char *
     }
     if (!name)
         return NULL;
+    for (const struct unit *unit = units; unit->name; unit++) {
+        int64_t product;
+        if (unit->name == name && __builtin_mul_overflow(number, unit->factor, &product))
+            return NULL; /* its unit is not what is wrong with it */
+    }
     (void)snprintf(out, UNITS_TEXT, "%" PRId64 "%s", number, name);
     return out;
 }

@@ -187,6 +187,8 @@ static void units_are_exact_and_typos_are_understood(void **state)
     assert_string_equal(units_duration_hint("5 minutes", hint), "5m");
     assert_string_equal(units_duration_hint("5msec", hint), "5ms");
     assert_null(units_size_hint("lots", hint));
+    assert_null(units_size_hint("99999999TiB", hint)); /* too large in any spelling */
+    assert_null(units_duration_hint("9999999999999999d", hint));
     assert_string_equal(units_size_text(262144, hint), "256KiB");
     assert_string_equal(units_size_text(1000, hint), "1kB");
     assert_string_equal(units_size_text(1001, hint), "1001");
