@@ -79,6 +79,9 @@ static leat_status file_create(const leat_host *host, const void *config, leat_s
     sink->stages = host->extension ? host->extension(host, LEAT_EXTENSION_STAGES) : NULL;
     sink->directory = (struct directory){.fd = -1, .lock = -1};
     sink->problem.size = sizeof sink->problem;
+    if (!*sink->config->directory)
+        return error_set(error, LEAT_ECONFIG, EX_CONFIG,
+                         "directory is empty: name the folder of the segments");
     if (!file_mode_parse(sink->config->file_mode, &sink->file_mode))
         return error_set(error, LEAT_ECONFIG, EX_CONFIG,
                          "file_mode \"%.20s\" is not octal permissions that let leat write and "
