@@ -78,7 +78,7 @@ static void look(const struct command_line *line, const struct config *config,
 
 struct list {
     bool json, first;
-    int exit_code;
+    const struct finding *worst; /* the first error that is shown; NULL: none */
 };
 
 static void show(struct list *list, const struct finding *finding)
@@ -90,8 +90,8 @@ static void show(struct list *list, const struct finding *finding)
     else if (finding->severity != LEAT_FINDING_OK)
         finding_print(finding);
     list->first = false;
-    if (finding->severity == LEAT_FINDING_ERROR && list->exit_code == EX_OK)
-        list->exit_code = finding->exit_code;
+    if (finding->severity == LEAT_FINDING_ERROR && !list->worst)
+        list->worst = finding;
 }
 
 static size_t rank_of(int exit_code)
@@ -115,6 +115,12 @@ static void show_errors(struct list *list, const struct findings *findings)
     }
 }
 
+static void put_count(size_t count, const char *noun, const char *end)
+{
+    (void)printf("%zu %s%s%s", count, noun, count == 1 ? "" : "s", end);
+}
+
+/* The exit code. */
 static int show_all(const struct findings *findings, bool json)
 {
     struct list list = {.json = json, .first = true};
@@ -129,13 +135,19 @@ static int show_all(const struct findings *findings, bool json)
         while ((finding = findings_worst(findings, severity, &at)))
             show(&list, finding);
     }
-    if (json)
+    if (json) {
         (void)printf("]\n");
-    else
-        (void)printf("%zu errors, %zu warnings, %zu notes; %zu things are as they should be\n",
-                     counts[LEAT_FINDING_ERROR], counts[LEAT_FINDING_WARNING],
-                     counts[LEAT_FINDING_NOTE], counts[LEAT_FINDING_OK]);
-    return list.exit_code;
+    } else {
+        put_count(counts[LEAT_FINDING_ERROR], "error", ", ");
+        put_count(counts[LEAT_FINDING_WARNING], "warning", ", ");
+        put_count(counts[LEAT_FINDING_NOTE], "note", "; ");
+        put_count(counts[LEAT_FINDING_OK], "thing", "");
+        (void)printf(" %s should be\n", counts[LEAT_FINDING_OK] == 1 ? "is as it" : "are as they");
+    }
+    if (!list.worst)
+        return EX_OK;
+    finding_print_why("doctor", counts[LEAT_FINDING_ERROR], list.worst);
+    return list.worst->exit_code;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -162,10 +174,6 @@ int cmd_doctor(int argc, char **argv)
         if (config)
             check_everything(config, line.pipeline, false, add, &findings);
         exit_code = show_all(&findings, line.json);
-        (void)fflush(stdout);
-        if (exit_code != EX_OK)
-            (void)fprintf(stderr, "leat: doctor found %zu errors\n",
-                          findings.counts[LEAT_FINDING_ERROR]);
     }
     config_destroy(config);
     findings_fini(&findings);

@@ -10,14 +10,14 @@
 #include "config_tables.h"
 #include "plugins.h"
 #include "print_options.h"
+#include "usage.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 static const char usage[] =
-    "usage: leat plugins [--json] [--plugins DIR] [NAME]\n"
+    "Usage: leat plugins [--json] [--plugins DIR] [NAME]\n"
     "Lists the plugins that are installed; with a NAME, its options.\n"
     "  --json         for programs\n"
     "  --plugins DIR  the folder of descriptions, instead of the program's own\n"
@@ -33,7 +33,8 @@ struct request {
     bool json, sample, schema, help;
 };
 
-static bool read_arguments(int argc, char **argv, struct request *request)
+/* EX_OK, or EX_USAGE, told of. */
+static int read_arguments(int argc, char **argv, struct request *request)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
@@ -45,7 +46,7 @@ static bool read_arguments(int argc, char **argv, struct request *request)
         {NULL, 0, NULL, 0},
     };
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
         switch (c) {
         case 'j':
             request->json = true;
@@ -66,12 +67,15 @@ static bool read_arguments(int argc, char **argv, struct request *request)
             request->help = true;
             break;
         default:
-            return false;
+            return usage_option(usage, argv, options, c);
         }
     }
-    if (optind < argc)
+    /* What prints everything, and --mdoc, which has its name already, take none. */
+    if (optind < argc && !request->sample && !request->schema && !request->mdoc)
         request->name = argv[optind++];
-    return optind >= argc;
+    if (optind < argc)
+        return usage_wrong(usage, argv[0], "unexpected \"%s\"", argv[optind]);
+    return EX_OK;
 }
 
 static const struct config_table *core_table(const char *name)
@@ -225,10 +229,9 @@ int cmd_plugins(int argc, char **argv)
 {
     char why[1024];
     struct request request = {0};
-    if (!read_arguments(argc, argv, &request)) {
-        (void)fputs(usage, stderr);
-        return EX_USAGE;
-    }
+    int wrong = read_arguments(argc, argv, &request);
+    if (wrong != EX_OK)
+        return wrong;
     if (request.help) {
         (void)fputs(usage, stdout);
         return EX_OK;
@@ -236,7 +239,7 @@ int cmd_plugins(int argc, char **argv)
     const struct config_table *table = request.mdoc ? core_table(request.mdoc) : NULL;
     if (table) {
         print_options_mdoc(stdout, table->rows, table->count);
-        return fflush(stdout) ? EX_IOERR : EX_OK;
+        return EX_OK;
     }
     struct plugins *plugins = plugins_open(request.folder, why, sizeof why);
     if (!plugins) {
@@ -245,5 +248,5 @@ int cmd_plugins(int argc, char **argv)
     }
     int code = answer(plugins, &request);
     plugins_close(plugins);
-    return fflush(stdout) && code == EX_OK ? EX_IOERR : code;
+    return code;
 }

@@ -5,11 +5,12 @@
 #include "commands.h"
 
 #include "admin_client.h"
+#include "usage.h"
 
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -40,7 +41,7 @@ static bool read_seconds(const char *text, int *out_ms)
     double seconds = strtod(text, &end);
 
     if (end == text || *end || !(seconds >= 0.1 && seconds <= 86400)) {
-        (void)fprintf(stderr, "leat: status: --watch: \"%s\" is not 0.1 to 86400 seconds\n", text);
+        (void)usage_wrong(usage, "status", "--watch: \"%s\" is not 0.1 to 86400 seconds", text);
         return false;
     }
     *out_ms = (int)(seconds * 1000);
@@ -57,7 +58,7 @@ static bool read_option(int option, struct request *out)
         out->json = true;
     else if (option == 'w')
         return read_seconds(optarg ? optarg : "1", &out->watch_ms);
-    return option != '?';
+    return true;
 }
 
 /* 0: go on; else the exit code plus 1. */
@@ -70,15 +71,15 @@ static int parse(int argc, char **argv, struct request *out)
     int option;
 
     optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(usage, stdout);
             return EX_OK + 1;
         }
-        if (!read_option(option, out)) {
-            (void)fputs(usage, stderr);
+        if (option == '?' || option == ':')
+            return usage_option(usage, argv, options, option) + 1;
+        if (!read_option(option, out))
             return EX_USAGE + 1;
-        }
     }
     /* "--watch 5": an optional argument is written with a sign of equality, which nobody expects.
      */
@@ -88,9 +89,9 @@ static int parse(int argc, char **argv, struct request *out)
     }
     if (optind == argc && !(out->config && out->socket))
         return 0;
-    (void)fprintf(stderr, "%sleat: status: %s\n", usage,
-                  optind < argc ? "an argument too many" : "either -c or --socket");
-    return EX_USAGE + 1;
+    return usage_wrong(usage, "status", "%s",
+                       optind < argc ? "an argument too many" : "either -c or --socket") +
+           1;
 }
 
 /* ---- showing it ----------------------------------------------------------------------------- */
@@ -187,6 +188,8 @@ static int watch(const struct request *request)
         if (terminal && !request->json)
             (void)fputs("\033[?25h", stdout);
         (void)fflush(stdout);
+        __fpurge(stdout); /* whoever reads may have had enough: no fault */
+        clearerr(stdout);
     }
     (void)close(fds[0].fd);
     return exit_code;

@@ -6,8 +6,8 @@
 
 #include "plugins.h"
 #include "text_buffer.h"
+#include "usage.h"
 
-#include <getopt.h>
 #include <gnu/libc-version.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -100,22 +100,18 @@ int cmd_version(int argc, char **argv)
     int option;
 
     optind = 0;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(usage, stdout);
             return EX_OK;
         }
-        if (option == '?') {
-            (void)fputs(usage, stderr);
-            return EX_USAGE;
-        }
+        if (option == '?' || option == ':')
+            return usage_option(usage, argv, options, option);
         verbose = verbose || option == 'v';
         json = json || option == 'j';
     }
-    if (optind < argc) {
-        (void)fprintf(stderr, "%sleat: version: unexpected \"%s\"\n", usage, argv[optind]);
-        return EX_USAGE;
-    }
+    if (optind < argc)
+        return usage_wrong(usage, argv[0], "unexpected \"%s\"", argv[optind]);
     if (json) {
         put_json(verbose);
         return EX_OK;

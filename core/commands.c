@@ -8,17 +8,11 @@
 #include "exit_code.h"
 #include "failure.h"
 #include "plugins.h"
+#include "usage.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static int usage_error(const char *usage)
-{
-    (void)fprintf(stderr, "%sleat: wrong usage; see above\n", usage);
-    return EX_USAGE + 1;
-}
 
 void command_needs_config(const char *usage, const char *command)
 {
@@ -41,7 +35,7 @@ int command_parse(int argc, char **argv, unsigned takes, const char *usage,
 
     memset(out, 0, sizeof *out);
     optind = 0; /* begin anew: GNU getopt */
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         unsigned needs = option == 'p'   ? TAKES_PIPELINE
                          : option == 'j' ? TAKES_JSON
                          : option == 'o' ? TAKES_OFFLINE
@@ -50,11 +44,14 @@ int command_parse(int argc, char **argv, unsigned takes, const char *usage,
             (void)fputs(usage, stdout);
             return 1;
         }
-        if (option == '?' || (needs & ~takes) != 0) {
-            if (option != '?')
-                (void)fprintf(stderr, "leat: %s: this option is not for this command\n", argv[0]);
-            return usage_error(usage);
-        }
+        if (option == '?' || option == ':')
+            return usage_option(usage, argv, options, option) + 1;
+        if ((needs & ~takes) != 0)
+            return usage_wrong(usage, argv[0], "--%s is not for this command",
+                               option == 'p'   ? "pipeline"
+                               : option == 'j' ? "json"
+                                               : "offline") +
+                   1;
         if (option == 'c')
             out->config = optarg;
         else if (option == 'p')
@@ -66,11 +63,9 @@ int command_parse(int argc, char **argv, unsigned takes, const char *usage,
     }
     if (takes & TAKES_VERB && optind < argc)
         out->verb = argv[optind++];
-    if (optind < argc) {
-        (void)fprintf(stderr, "leat: %s: unexpected \"%s\"\n", argv[0], argv[optind]);
-        return usage_error(usage);
-    }
-    if (!out->config) {
+    if (optind < argc)
+        return usage_wrong(usage, argv[0], "unexpected \"%s\"", argv[optind]) + 1;
+    if (!out->config || !*out->config) {
         command_needs_config(usage, argv[0]);
         return EX_USAGE + 1;
     }
@@ -194,11 +189,8 @@ int cmd_slot(int argc, char **argv)
     if (end)
         return end - 1;
     if (!line.verb || (strcmp(line.verb, "create") != 0 && strcmp(line.verb, "drop") != 0 &&
-                       strcmp(line.verb, "show") != 0)) {
-        (void)fprintf(stderr, "%sleat: slot: %s%s\n", usage,
-                      line.verb ? "unknown action " : "create, drop or show?",
-                      line.verb ? line.verb : "");
-        return EX_USAGE;
-    }
+                       strcmp(line.verb, "show") != 0))
+        return line.verb ? usage_wrong(usage, "slot", "unknown action %s", line.verb)
+                         : usage_wrong(usage, "slot", "create, drop or show?");
     return for_each_pipeline(&line, do_slot);
 }

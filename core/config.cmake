@@ -2,7 +2,7 @@
 # Configuration and the plugin loader: a library of objects, so that their tests and fuzzers need
 # nothing else but the route templates.
 add_library(leat_config OBJECT
-  region.c problems.c suggest.c file_text.c tree.c tree_load.c tree_fault.c
+  region.c problems.c suggest.c usage.c file_text.c tree.c tree_load.c tree_fault.c
   units.c expand.c option_value.c option_table.c option_set.c options.c
   trust.c elfnote.c plugin.c plugin_load.c plugin_places.c plugin_description.c plugins.c
   config_tables.c config_log.c config.c config_places.c config_peek.c config_pipeline.c config_plugin.c config_routes.c

@@ -4,7 +4,8 @@
  */
 #include "control_request.h"
 
-#include <getopt.h>
+#include "usage.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -52,9 +53,9 @@ static const struct control_verb verbs[] = {
 int control_request_refuse(const struct control_request *request, const char *what,
                            const char *text)
 {
-    (void)fprintf(stderr, "%sleat: %s: %s%s%s\n", request->verb->usage, request->verb->name, what,
-                  text ? " " : "", text ? text : "");
-    return EX_USAGE + 1;
+    return usage_wrong(request->verb->usage, request->verb->name, "%s%s%s", what, text ? " " : "",
+                       text ? text : "") +
+           1;
 }
 
 bool control_request_is_name(const char *name)
@@ -118,15 +119,13 @@ int control_request_parse(int argc, char **argv, struct control_request *out)
         if (strcmp(verbs[i].name, argv[0]) == 0)
             out->verb = &verbs[i];
     optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(out->verb->usage, stdout);
             return EX_OK + 1;
         }
-        if (option == '?') {
-            (void)fputs(out->verb->usage, stderr);
-            return EX_USAGE + 1;
-        }
+        if (option == '?' || option == ':')
+            return usage_option(out->verb->usage, argv, options, option) + 1;
         given |= option == 'p' ? (unsigned)OF_PIPELINES : option == 'i' ? (unsigned)OF_SINKS : 0u;
         out->config = option == 'c' ? optarg : out->config;
         out->socket = option == 's' ? optarg : out->socket;

@@ -35,10 +35,10 @@ static void put_json(const char *text)
     (void)putchar('"');
 }
 
-static void put_plain(const char *text, size_t length)
+static void put_plain(FILE *out, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        (void)putchar((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
+        (void)fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], out);
 }
 
 void finding_print(const struct finding *finding)
@@ -47,12 +47,12 @@ void finding_print(const struct finding *finding)
 
     (void)printf("%-8s%s: ", finding_severity(finding),
                  place_print(place, finding->pipeline, finding->instance));
-    put_plain(finding->text, strlen(finding->text));
+    put_plain(stdout, finding->text, strlen(finding->text));
     (void)printf("\n");
     for (const char *line = finding->fix; line && *line;) {
         size_t length = strcspn(line, "\n");
         (void)printf("          %s ", line == finding->fix ? "fix:" : "    ");
-        put_plain(line, length);
+        put_plain(stdout, line, length);
         (void)printf("\n");
         line += length + (line[length] == '\n');
     }
@@ -71,6 +71,20 @@ void finding_print_json(const struct finding *finding)
         put_json(finding->fix);
     }
     (void)printf("}");
+}
+
+void finding_print_why(const char *command, size_t errors, const struct finding *finding)
+{
+    char place[PLACE_MAX];
+
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "leat: %s found %zu error%s", command, errors, errors == 1 ? "" : "s");
+    if (finding) {
+        (void)fprintf(stderr, "%s: %s: ", errors == 1 ? "" : "; it ends for",
+                      place_print(place, finding->pipeline, finding->instance));
+        put_plain(stderr, finding->text, strlen(finding->text));
+    }
+    (void)fputc('\n', stderr);
 }
 
 /* ---- keeping -------------------------------------------------------------------------------- */

@@ -22,6 +22,10 @@ const char *finding_severity(const struct finding *finding); /* "ok", "note", "w
 void finding_print(const struct finding *finding);           /* on standard output */
 void finding_print_json(const struct finding *finding);
 
+/* The last line on the standard error: which command found how many errors, and the one that it
+ * ends for. */
+void finding_print_why(const char *command, size_t errors, const struct finding *finding);
+
 /* Findings in the order of their arrival.  Texts are copied. */
 struct findings {
     struct region region;

@@ -7,6 +7,7 @@
 #include "isolate.h"
 #include "stage.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -23,6 +24,16 @@ static void put_usage(FILE *out)
                   "\nleat COMMAND --help says more; the manual is leat(1) and leat.yaml(5).\n");
 }
 
+static int unknown(const char *word)
+{
+    const char *near = command_suggest(word);
+
+    put_usage(stderr);
+    (void)fprintf(stderr, "leat: no command \"%s\"%s%s%s\n", word, near ? "; did you mean " : "",
+                  near ? near : "", near ? "?" : "");
+    return EX_USAGE;
+}
+
 /* "leat help", "leat help tail". */
 static int help(int argc, char **argv)
 {
@@ -31,16 +42,16 @@ static int help(int argc, char **argv)
 
     if (command)
         return command->run(2, (char *[]){argv[2], option, NULL});
+    if (argc > 2)
+        return unknown(argv[2]);
     put_usage(stdout);
     return EX_OK;
 }
 
-int main(int argc, char **argv)
+static int obey(int argc, char **argv)
 {
     const struct command_entry *command;
-    const char *near;
 
-    stage_init();
     if (argc < 2) {
         put_usage(stderr);
         (void)fprintf(stderr, "leat: which command?\n");
@@ -56,11 +67,25 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "__sink") == 0)
         return isolate_helper(argc - 1, argv + 1);
     command = command_find(argv[1]);
-    if (command)
-        return command->run(argc - 1, argv + 1);
-    near = command_suggest(argv[1]);
-    put_usage(stderr);
-    (void)fprintf(stderr, "leat: no command \"%s\"%s%s%s\n", argv[1], near ? "; did you mean " : "",
-                  near ? near : "", near ? "?" : "");
-    return EX_USAGE;
+    return command ? command->run(argc - 1, argv + 1) : unknown(argv[1]);
+}
+
+/* What a command has printed is there in full, or it has not done its work: a full disk must not
+ * pass for a short list. */
+static int finish(int exit_code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    if (exit_code != EX_OK)
+        return exit_code;
+    (void)fprintf(stderr, "leat: cannot write to the standard output%s%s\n", errno ? ": " : "",
+                  errno ? strerror(errno) : "");
+    return EX_IOERR;
+}
+
+int main(int argc, char **argv)
+{
+    stage_init();
+    return finish(obey(argc, argv));
 }

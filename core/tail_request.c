@@ -6,9 +6,9 @@
 #include "commands.h"
 #include "encode.h"
 #include "suggest.h"
+#include "usage.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,22 +128,20 @@ int tail_request_parse(int argc, char **argv, struct tail_request *out)
     int option;
 
     optind = 0;
-    while ((option = getopt_long(argc, argv, "c:n:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:n:h", options, NULL)) != -1) {
         if (option == 'h') {
             (void)fputs(usage, stdout);
             return EX_OK + 1;
         }
-        if (!read_option(option, out)) {
-            if (option == '?')
-                (void)fputs(usage, stderr);
+        if (option == '?' || option == ':')
+            return usage_option(usage, argv, options, option) + 1;
+        if (!read_option(option, out))
             return EX_USAGE + 1;
-        }
     }
-    if (optind == argc && out->config)
-        return 0;
     if (optind < argc)
-        (void)fprintf(stderr, "%sleat: tail: unexpected \"%s\"\n", usage, argv[optind]);
-    else
-        command_needs_config(usage, argv[0]);
+        return usage_wrong(usage, argv[0], "unexpected \"%s\"", argv[optind]) + 1;
+    if (out->config && *out->config)
+        return 0;
+    command_needs_config(usage, argv[0]);
     return EX_USAGE + 1;
 }
