@@ -18,13 +18,34 @@ static void take_failure(leat_sink *sink, uint64_t message, struct flight *fligh
     sink->failure = *ack;
 }
 
+/* The server stores what one connection sends in its order, so a message that is no duplicate comes
+ * behind all that were acknowledged before it.  If not, the stream has less than it acknowledged,
+ * and this connection did not end with that: it was made anew, or lies on another server of the
+ * cluster, which lost its power. */
+static bool comes_behind(leat_sink *sink, uint64_t message, struct publish_ack *ack)
+{
+    if (ack->duplicate || message < sink->acked_message)
+        return true;
+    if (ack->sequence <= sink->acked_sequence) {
+        (void)snprintf(ack->text, sizeof ack->text,
+                       "sequence %llu, but %llu was acknowledged before",
+                       (unsigned long long)ack->sequence, (unsigned long long)sink->acked_sequence);
+        ack->code = STREAM_ANSWER_UNCLEAR;
+        sink->went_back = true;
+        return false;
+    }
+    sink->acked_sequence = ack->sequence;
+    sink->acked_message = message;
+    return true;
+}
+
 /* An acknowledgement must say what we think: another number means that somebody else writes. */
 static bool as_expected(const leat_sink *sink, const struct flight *flight, struct publish_ack *ack)
 {
     if (flight->messages > 1 && ack->count != flight->messages) {
         (void)snprintf(ack->text, sizeof ack->text, "an atomic batch of %u was stored as %llu",
                        flight->messages, (unsigned long long)ack->count);
-        ack->code = -1;
+        ack->code = STREAM_ANSWER_UNCLEAR;
         return false;
     }
     if (sink->options->dedupe == DEDUPE_SEQUENCE && ack->sequence != flight->expected) {
@@ -59,15 +80,12 @@ static void take_ack(leat_sink *sink, char kind, uint64_t reply, const struct wi
         return;
     }
     window->answered++;
-    if (!good)
-        ack.code = -1;
-    if (ack.code || ack.status || !as_expected(sink, flight, &ack)) {
+    if (ack.code || ack.status || !as_expected(sink, flight, &ack) ||
+        !comes_behind(sink, message, &ack)) {
         take_failure(sink, message, flight, &ack);
         return;
     }
     flight->state = FLIGHT_STORED;
-    if (ack.sequence > sink->acked_sequence)
-        sink->acked_sequence = ack.sequence;
 }
 
 void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event)

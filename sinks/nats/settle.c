@@ -96,11 +96,39 @@ static leat_status no_responders(leat_sink *sink, struct place stop, leat_error 
     return LEAT_OK;
 }
 
+/* Each try would put more of them into a stream that is not ours. */
+static leat_status another_stream(leat_sink *sink, struct place stop, leat_error *error)
+{
+    leat_bytes subject = window_record(&sink->window, stop)->route;
+    return nats_fail(error, LEAT_ECONFIG,
+                     "subject %.*s belongs to stream %s, not to %s: change the route, or the "
+                     "subjects of the two streams",
+                     (int)(subject.len < 200 ? subject.len : 200), subject.ptr, sink->failure.text,
+                     sink->options->stream);
+}
+
+/* One of several records that went together is what the stream does not take, and it does not say which:
+ * with the limits as they are now the publisher finds it. */
+static leat_status refused_together(leat_sink *sink, struct place stop, const char *text,
+                                    leat_error *error)
+{
+    leat_status status = stream_read(&sink->client, &sink->info, 2000, error);
+    if (status)
+        return status;
+    uint64_t before = sink->publisher.size_limit;
+    sink_learn_limits(sink);
+    rewind_from(sink, stop, LEAT_ERETRY, sink->publisher.size_limit < before ? 0 : RETRY_MS, text);
+    return LEAT_OK;
+}
+
 /* All messages are answered and one was refused. */
 static leat_status resolve_failure(leat_sink *sink, leat_error *error)
 {
     const struct publish_ack *failure = &sink->failure;
-    struct place stop = window_flight(&sink->window, sink->failed_message)->first;
+    const struct flight *flight = window_flight(&sink->window, sink->failed_message);
+    struct place stop = flight->first, last = flight->last;
+    bool alone = stop.batch == last.batch && stop.record == last.record;
+    leat_status status = LEAT_OK;
     char text[300];
     (void)snprintf(text, sizeof text, "stream %s refused a message: %s (%lld)",
                    sink->options->stream, failure->text, (long long)failure->code);
@@ -109,16 +137,24 @@ static leat_status resolve_failure(leat_sink *sink, leat_error *error)
     switch (failure->code) {
     case STREAM_MESSAGE_TOO_LARGE:
     case STREAM_HEADERS_TOO_LARGE:
-        rewind_from(sink, stop, LEAT_EREJECT, 0, text);
+        if (alone)
+            rewind_from(sink, stop, LEAT_EREJECT, 0, text);
+        else
+            status = refused_together(sink, stop, text, error);
         break;
-    case -1:
+    case STREAM_IS_ANOTHER:
+        return another_stream(sink, stop, error);
+    case STREAM_ANSWER_UNCLEAR:
     case STREAM_WRONG_LAST_SEQUENCE:
     case STREAM_DUPLICATE_IN_BATCH:
         return sink_lost(sink, error, text); /* the next start looks at what is there */
     default:
-        rewind_from(sink, stop, LEAT_ERETRY, RETRY_MS, text);
+        if (alone)
+            rewind_from(sink, stop, LEAT_ERETRY, RETRY_MS, text);
+        else
+            status = refused_together(sink, stop, text, error);
     }
-    return sink->skip.overflowed ? sink_lost(sink, error, text) : LEAT_OK;
+    return !status && sink->skip.overflowed ? sink_lost(sink, error, text) : status;
 }
 
 /* What the acknowledgements, and their absence, mean. */

@@ -43,6 +43,8 @@ struct leat_sink {
     bool has_acked;
     leat_identity acked;
     uint64_t acked_sequence; /* the newest one of the stream */
+    uint64_t acked_message;  /* which message of this connection has it; 0: none */
+    bool went_back;          /* an acknowledgement showed that the stream lost some of that */
     char created[48];        /* the stream's birth, when that was */
     enum tail_before before;
 
@@ -75,6 +77,9 @@ bool sink_stood_still(leat_sink *sink);
 /* answers.c [worker]: the client's events. */
 void sink_message(void *context, char kind, uint64_t number, const struct wire_event *event);
 void sink_denied(void *context, leat_bytes text);
+
+/* start.c [worker]: how large a message may be, as far as is known now. */
+void sink_learn_limits(leat_sink *sink);
 
 /* settle.c [worker]: after what arrived was read.  ERETRY: the connection is of no more use. */
 enum { SINK_SILENCE_MS = 1000 }; /* after a refusal that names no message, nothing more will come */

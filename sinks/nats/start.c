@@ -81,7 +81,7 @@ static void compare_with_before(leat_sink *sink)
     if (!sink->has_acked)
         return;
     bool other = strcmp(sink->created, sink->info.created) != 0;
-    if (!other && sink->info.last_sequence >= sink->acked_sequence)
+    if (!other && !sink->went_back && sink->info.last_sequence >= sink->acked_sequence)
         return;
     LOG(sink, LEAT_LOG_ERROR,
         other ? "the stream was made anew: what it had acknowledged is offered again"
@@ -89,8 +89,15 @@ static void compare_with_before(leat_sink *sink)
         LEAT_F_STR("stream", sink->options->stream),
         LEAT_F_UINT("acknowledged", sink->acked_sequence),
         LEAT_F_UINT("last", sink->info.last_sequence));
-    sink->before = TAIL_REGRESSED;
-    sink->acked_sequence = 0;
+    sink->before = TAIL_REGRESSED; /* and stays so until a look at the stream is done */
+}
+
+void sink_learn_limits(leat_sink *sink)
+{
+    uint64_t limit = sink->client.info.max_payload;
+    if (sink->info.max_message_size > 0 && (uint64_t)sink->info.max_message_size < limit)
+        limit = (uint64_t)sink->info.max_message_size;
+    sink->publisher.size_limit = limit;
 }
 
 static leat_status connect(leat_sink *sink, const leat_sink_start *start, leat_error *error)
@@ -104,10 +111,7 @@ static leat_status connect(leat_sink *sink, const leat_sink_start *start, leat_e
         status = stream_accept(&sink->info, sink->options, error);
     if (status)
         return status;
-    uint64_t limit = sink->client.info.max_payload;
-    if (sink->info.max_message_size > 0 && (uint64_t)sink->info.max_message_size < limit)
-        limit = (uint64_t)sink->info.max_message_size;
-    sink->publisher.size_limit = limit;
+    sink_learn_limits(sink);
     sink->denied = false;
     sink->fence_end_ms = 0;
     sink->fence_free = sink->fence_rival = false;
@@ -211,8 +215,10 @@ static size_t look_back(const struct nats_options *options)
 static void begin_look(leat_sink *sink, const leat_sink_start *start)
 {
     compare_with_before(sink);
-    tail_begin(sink->tail, &sink->client, &sink->skip, &sink->info, sink->name_space,
-               sink->options->publish == PUBLISH_ATOMIC ? WINDOW_MAX : look_back(sink->options));
+    size_t depth = sink->options->publish == PUBLISH_ATOMIC ? WINDOW_MAX : look_back(sink->options);
+    if (sink->before == TAIL_REGRESSED)
+        depth = SKIP_MAX; /* what was stored behind the gap, and then what is before it */
+    tail_begin(sink->tail, &sink->client, &sink->skip, &sink->info, sink->name_space, depth);
     sink->tail->has_floor = start->known;
     sink->tail->floor = start->durable;
     if (sink->has_acked &&
@@ -237,8 +243,12 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
 {
     const char *why;
     tail_conclude(sink->tail, &sink->info, sink->before, start);
-    if (sink->before == TAIL_REGRESSED)
+    if (sink->before == TAIL_REGRESSED) {
         sink->acked = start->last;
+        sink->acked_sequence = 0;
+    }
+    sink->went_back = false;
+    sink->acked_message = 0;
     window_clear(&sink->window);
     publisher_reset(&sink->publisher);
     sink->publisher.sequence = sink->info.last_sequence;

@@ -232,12 +232,24 @@ static bool quick_ack(leat_bytes payload, const char *stream, struct publish_ack
            json_uint((leat_bytes){p, (size_t)(end - p)}, &ack->sequence) && ack->sequence != 0;
 }
 
-bool stream_parse_ack(const struct wire_event *event, const char *stream, struct publish_ack *ack)
+/* Also in an error the server names the stream that it is of. */
+static bool is_of_another(leat_bytes payload, const char *stream, struct publish_ack *ack)
 {
     char name[300];
+    if (!json_find_string(payload, "stream", name, sizeof name) || !name[0] ||
+        strcmp(name, stream) == 0)
+        return false;
+    ack->code = STREAM_IS_ANOTHER;
+    (void)snprintf(ack->text, sizeof ack->text, "%.150s", name);
+    return true;
+}
+
+bool stream_parse_ack(const struct wire_event *event, const char *stream, struct publish_ack *ack)
+{
     memset(ack, 0, sizeof *ack);
     ack->status = wire_status(event->headers);
     if (ack->status) {
+        ack->code = ack->status == 503 ? 0 : STREAM_ANSWER_UNCLEAR;
         (void)snprintf(ack->text, sizeof ack->text, "no stream takes the subject");
         return ack->status == 503;
     }
@@ -247,18 +259,17 @@ bool stream_parse_ack(const struct wire_event *event, const char *stream, struct
                               json_find_int(event->payload, "error.code", 0));
     if (ack->code) {
         (void)json_find_string(event->payload, "error.description", ack->text, sizeof ack->text);
-        return true;
+        return !is_of_another(event->payload, stream, ack);
     }
     ack->duplicate = json_find_bool(event->payload, "duplicate");
     ack->sequence = json_find_uint(event->payload, "seq", 0);
     ack->count = json_find_uint(event->payload, "count", 0);
-    if (!json_find_string(event->payload, "stream", name, sizeof name) || !ack->sequence) {
-        (void)snprintf(ack->text, sizeof ack->text, "an answer that is no acknowledgement");
+    if (is_of_another(event->payload, stream, ack))
         return false;
-    }
-    if (strcmp(name, stream) != 0) {
-        (void)snprintf(ack->text, sizeof ack->text, "another stream took the message: %.100s",
-                       name);
+    leat_bytes name;
+    if (!json_find(event->payload, "stream", &name) || !ack->sequence) {
+        ack->code = STREAM_ANSWER_UNCLEAR;
+        (void)snprintf(ack->text, sizeof ack->text, "an answer that is no acknowledgement");
         return false;
     }
     return true;

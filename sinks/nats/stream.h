@@ -15,7 +15,10 @@ enum {
     STREAM_WRONG_LAST_SEQUENCE = 10071,
     STREAM_MESSAGE_TOO_LARGE = 10054,
     STREAM_HEADERS_TOO_LARGE = 10097,
-    STREAM_DUPLICATE_IN_BATCH = 10201
+    STREAM_DUPLICATE_IN_BATCH = 10201,
+    /* ours: */
+    STREAM_ANSWER_UNCLEAR = -1,
+    STREAM_IS_ANOTHER = -2 /* the subject is another stream's: publish_ack.text has its name */
 };
 
 enum { STREAM_SUBJECTS_MAX = 8192 };
@@ -34,7 +37,7 @@ struct stream_info {
 struct publish_ack {
     bool duplicate;
     int status;   /* of the header: 503 when nobody listens; 0: none */
-    int64_t code; /* error.err_code; 0: stored */
+    int64_t code; /* error.err_code, or one of ours; 0: stored */
     uint64_t sequence, count;
     char text[160]; /* of an error */
 };

@@ -286,17 +286,16 @@ void tail_conclude(struct tail *tail, const struct stream_info *info, enum tail_
     leat_identity done = tail->has_floor ? tail->floor : (leat_identity){0, INT64_MIN};
     if (before == TAIL_FIRST || !tail->has_floor) {
         conclude_first(tail, info, done, start);
+    } else if (before == TAIL_REGRESSED) {
+        /* What is newer than the floor was stored behind the gap, and is only not sent again.  Up to
+         * the floor it was stored without one, so what is left of that has none. */
+        hold(start, LEAT_HOLDS_LAST,
+             tail->below_floor ? tail->oldest.last : (leat_identity){0, INT64_MIN});
     } else if (tail->count >= tail->depth && !tail->below_floor) {
         /* Messages of a batch that is not acknowledged as a whole, and then a full window. */
         hold(start, LEAT_HOLDS_LAST, tail->oldest.last);
-    } else if (before == TAIL_CONTINUED) {
-        hold(start, LEAT_HOLDS_LAST, done); /* also where consumers have taken it out since */
-    } else if (!tail->count) {
-        hold(start, LEAT_HOLDS_LAST, (leat_identity){0, INT64_MIN});
     } else {
-        /* Up to the floor it was stored without a gap, so what is left of that has none. */
-        bool less = leat_identity_compare(tail->newest.last, done) < 0;
-        hold(start, LEAT_HOLDS_LAST, less ? tail->newest.last : done);
+        hold(start, LEAT_HOLDS_LAST, done); /* also where consumers have taken it out since */
     }
     skip_seal(tail->found, start->holds == LEAT_HOLDS_LAST ? start->last : done);
 }

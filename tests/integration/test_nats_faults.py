@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from leat_harness import nats, places, records
+from leat_harness import nats, places, records, wait
 from leat_harness.leat import settle, start
 from leat_harness.rows import ids, insert
 
@@ -96,6 +96,53 @@ def test_a_full_stream_is_waited_for(which, table, leat, stream):
     settle(daemon, table)
     assert daemon.terminate() == 0
     assert ids(target) == list(range(1, 2001))
+
+
+MODES = pytest.mark.parametrize("mode", nats.Target.MODES)
+
+
+@MODES
+def test_a_stream_that_is_made_anew_under_us_gets_all_that_may_still_come(mode, table, leat, nats_target):
+    """The connection does not end with it: as a stream of one replica in a cluster, whose server is another than ours and loses its
+    power.  Only the sequences of the acknowledgements tell."""
+    target = nats_target("current", mode, confirm_hold="1h")
+    daemon = start(leat, table, target)
+    for first in (1, 101):
+        insert(table, first, first + 99)
+        wait.until(lambda first=first: len(ids(target)) == first + 99, "the rows so far")
+    config = ask(target, "STREAM.INFO.LEAT")["config"]
+    ask(target, "STREAM.DELETE.LEAT")
+    ask(target, "STREAM.CREATE.LEAT", **config)
+    insert(table, 201, 210)
+    daemon.wait_log("was made anew")
+    wait.until(lambda: len(ids(target)) >= 210, lambda: f"all of them\n{daemon.stderr_tail()}")
+    assert sorted(ids(target)) == list(range(1, 211))
+    insert(table, 211, 220)
+    wait.until(lambda: ids(target)[-1] == 220, "the next ones")
+    assert sorted(ids(target)) == list(range(1, 221))
+    assert daemon.terminate() == 0
+
+
+@MODES
+def test_a_subject_that_another_stream_takes_ends_the_daemon(mode, table, leat, nats_target):
+    """Each try would put the same messages into a stream that is not ours."""
+    target = nats_target("current", mode)
+    daemon = start(leat, table, target)
+    insert(table, 1, 100)
+    settle(daemon, table)
+    config = ask(target, "STREAM.INFO.LEAT")["config"]
+    ask(target, "STREAM.UPDATE.LEAT", **{**config, "subjects": ["old.>"]})
+    ask(target, "STREAM.CREATE.OTHER", **{**config, "name": "OTHER", "subjects": ["cdc.>"], "duplicate_window": 10 ** 8})
+    insert(table, 101, 200)
+    assert daemon.wait_exit() == 78, daemon.stderr_tail()
+    assert "belongs to stream OTHER, not to LEAT" in daemon.last_line()
+    assert ask(target, "STREAM.INFO.OTHER")["state"]["messages"] <= 100
+    ask(target, "STREAM.DELETE.OTHER")
+    ask(target, "STREAM.UPDATE.LEAT", **config)
+    daemon.start()
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 201))
 
 
 # ---- servers ------------------------------------------------------------------------------------------------------------

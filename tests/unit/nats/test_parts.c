@@ -387,6 +387,11 @@ static void acknowledgements_are_told_from_everything_else(void **state)
             "\"seq\":0}",
             &good);
     assert_true(good && a.code == 10071);
+    a = ack("",
+            "{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"x\"},\"stream\":\"T\","
+            "\"seq\":0}",
+            &good);
+    assert_true(!good && a.code == STREAM_IS_ANOTHER);
     a = ack("NATS/1.0 503\r\n\r\n", "", &good);
     assert_true(good && a.status == 503);
     static const char *const bad[] = {"",
