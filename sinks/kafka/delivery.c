@@ -69,7 +69,8 @@ void sink_release(leat_sink *sink)
 
 /* ---- what comes back ------------------------------------------------------------------------- */
 
-/* Errors about what a record is, not about the state of the brokers. */
+/* Errors about what a record is, not about the state of the brokers.  Its time is not of the record:
+ * it says when it was produced, and another attempt has another one. */
 static bool is_about_content(rd_kafka_resp_err_t err)
 {
     switch ((int)err) {
@@ -77,7 +78,6 @@ static bool is_about_content(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
         return true;
     default:
@@ -89,6 +89,14 @@ static bool is_fencing(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR__FENCED || err == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
            err == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+static const char *advice_for(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
+               ? " (the clocks of this host and of the brokers differ, or it was on its way for "
+                 "longer than the topic's message.timestamp.before.max.ms; it is sent again)"
+               : "";
 }
 
 /* The producer itself is dying, or we have emptied it: says nothing of the record. */
@@ -171,7 +179,8 @@ void sink_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
         return;
     }
     sink->transaction.fenced = sink->transaction.fenced || is_fencing(message->err);
-    sink_fail(sink, LEAT_ERETRY, "topic %s partition %d: a record was not taken: %s%s%s",
+    sink_fail(sink, LEAT_ERETRY, "topic %s partition %d: a record was not taken: %s%s%s%s",
               rd_kafka_topic_name(message->rkt), (int)message->partition,
-              rd_kafka_err2str(message->err), sink->trouble[0] ? "; " : "", sink->trouble);
+              rd_kafka_err2str(message->err), advice_for(message->err),
+              sink->trouble[0] ? "; " : "", sink->trouble);
 }

@@ -137,6 +137,38 @@ static int64_t place_of(const struct topic *topic, int32_t partition)
     return (int64_t)(((uint64_t)partition << 47 ^ (uint64_t)(uintptr_t)topic) & INT64_MAX);
 }
 
+static void take_message(leat_sink *sink, const leat_record *record, bool skipped, bool last,
+                         size_t size)
+{
+    sink->produced = record->identity;
+    sink->transaction.records++;
+    if (last)
+        transaction_follow(sink, record);
+    window_take(&sink->window, skipped, last, size);
+}
+
+/* The topic holds it, or it did: see latest.h. */
+static bool is_there(struct topic *topic, leat_identity identity, const struct outgoing *message)
+{
+    struct message_id id = {identity, message->tombstone};
+    if (topic->held.count == 0)
+        return false;
+    if (leat_identity_compare(identity, topic->held.newest) > 0) {
+        held_clear(&topic->held); /* the stream has passed all that it held */
+        latest_clear(&topic->latest);
+    }
+    return held_has(&topic->held, id) || latest_is_behind(&topic->latest, message->key, id);
+}
+
+/* Nothing is sent, but in transactions the position moves behind it all the same. */
+static bool skip_message(leat_sink *sink, const leat_record *record, uint32_t part, bool last)
+{
+    if (!window_room(&sink->window) || (part == 0 && !transaction_enter(sink)))
+        return false;
+    take_message(sink, record, true, last, 0);
+    return true;
+}
+
 /* The next message of the record under the cursor; false: none can be sent now. */
 static bool produce_next(leat_sink *sink, struct window_batch *batch)
 {
@@ -150,18 +182,8 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     uint32_t count = plan(sink, record, messages), part = batch->part;
     const struct outgoing *message = &messages[part];
     bool last = part + 1 == count;
-    if (topic->held.count) {
-        struct message_id id = {record->identity, message->tombstone};
-        if (leat_identity_compare(record->identity, topic->held.newest) > 0)
-            held_clear(&topic->held); /* the stream has passed all that it held */
-        if (held_has(&topic->held, id)) {
-            if (window_room(&sink->window))
-                window_take(&sink->window, true, last, 0);
-            else
-                return false;
-            return true;
-        }
-    }
+    if (is_there(topic, record->identity, message))
+        return skip_message(sink, record, part, last);
     size_t size = message->key.len + (message->tombstone ? 0 : record->value.len);
     size_t wire = size + record->id.len + MESSAGE_OVERHEAD;
     size_t most =
@@ -186,11 +208,7 @@ static bool produce_next(leat_sink *sink, struct window_batch *batch)
     topic->proven[partition] = 1;
     if (sink->window.flying == 0)
         sink->progress_ns = sink_now_ns(sink);
-    sink->produced = record->identity;
-    sink->transaction.records++;
-    if (last)
-        transaction_follow(sink, record);
-    window_take(&sink->window, false, last, size);
+    take_message(sink, record, false, last, size);
     pace_count(&sink->pace, wire, place_of(topic, partition), sink->now_ns);
     if (pace_full(&sink->pace, 0))
         sink_end_round(sink);

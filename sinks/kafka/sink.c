@@ -84,7 +84,6 @@ static leat_status kafka_create(const leat_host *host, const void *config, leat_
     sink->topics.options = options;
     sink->topics.host = host;
     sink->topics.name_space = sink->name_space;
-    sink->topics.read_tails = !options->transactional_id;
     sink->topics.tail.owner = &sink->owner;
     name_owner(sink->transaction.owner, sizeof sink->transaction.owner);
     int64_t messages = options->window_records;
@@ -152,6 +151,7 @@ static leat_status located(leat_sink *sink, leat_sink_start *start)
 {
     start->holds = sink->transaction.found ? LEAT_HOLDS_LAST : LEAT_HOLDS_NOTHING;
     start->last = sink->transaction.position;
+    sink->topics.read_tails = !sink->transaction.found; /* it is lost, or this is the first start */
     sink_enter(sink, SINK_RUNNING);
     return LEAT_OK;
 }
@@ -167,6 +167,7 @@ static leat_status kafka_start(leat_sink *sink, leat_sink_start *start, leat_err
         status = connect_step(sink, error);
         if (sink->state != SINK_RUNNING)
             return status;
+        sink->topics.read_tails = true;
         start->holds = LEAT_HOLDS_SELF;
         return LEAT_OK;
     case SINK_FENCING:

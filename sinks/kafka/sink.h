@@ -50,7 +50,6 @@ struct transaction {
     char found_owner[33], seen_owner[33]; /* whose position record there is; was there last time */
     bool fenced;                          /* this start follows a fencing */
     uint32_t shut_out;                    /* starts that found another daemon's work */
-    int32_t partition, partitions;        /* of the position topic */
     rd_kafka_topic_t *topic;              /* owned; the position topic */
     bool creating, reading, found;
     leat_identity position; /* what was found */

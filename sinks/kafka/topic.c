@@ -47,6 +47,7 @@ void topic_give_up(struct topics *topics, struct topic *topic)
 {
     tail_close(&topics->tail);
     held_clear(&topic->held);
+    latest_clear(&topic->latest);
     topic->moved = false;
     if (topic->handle)
         rd_kafka_topic_destroy(topic->handle);
@@ -62,6 +63,7 @@ void topics_clear(struct topics *topics)
             struct topic *topic = topics->buckets[i];
             topics->buckets[i] = topic->next;
             held_clear(&topic->held);
+            latest_clear(&topic->latest);
             if (topic->handle)
                 rd_kafka_topic_destroy(topic->handle);
             free(topic->proven);

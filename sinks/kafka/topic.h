@@ -8,7 +8,8 @@
  *     LOOKING  asks the brokers whether it exists and how many partitions it has
  *     CREATING it did not, and create_topics says that we may
  *     ASKING   replicas are missing: how many must there be?
- *     READING  its tail is read: `held` fills        (not in transactions: the position says all)
+ *     READING  its tail is read: `held` fills        (not where the position of a transactional id
+ *              says all)
  *     READY    handle and partitions are valid until the sink stops
  *     AGAIN    the first record that was sent to a partition did not come to where that had ended:
  *              what came to light in between is read
@@ -19,6 +20,7 @@
 #define KAFKA_TOPIC_H
 
 #include "held.h"
+#include "latest.h"
 #include "tail.h"
 
 enum topic_state {
@@ -41,6 +43,7 @@ struct topic {
     int64_t since_ns;    /* when looking began */
     leat_identity floor; /* of the first record for it: nothing older will come again */
     struct held held;
+    struct latest latest;  /* of the keys of what is held */
     bool moved;            /* records of ours lie where their keys do not go any more */
     unsigned char *proven; /* owned; by partition: a message of this producer is acknowledged, or on
                             * its way alone */

@@ -32,7 +32,8 @@ static enum tail_verdict judge(void *context, const rd_kafka_message_t *message)
         topic->moved = true;
     if (leat_identity_compare(id.identity, topic->floor) < 0)
         return TAIL_ENOUGH;
-    return held_add(&topic->held, id) ? TAIL_NEWER : TAIL_NO_MEMORY;
+    return held_add(&topic->held, id) && latest_add(&topic->latest, key, id) ? TAIL_NEWER
+                                                                             : TAIL_NO_MEMORY;
 }
 
 static leat_status become_ready(struct topics *topics, struct topic *topic, leat_error *error)
@@ -80,6 +81,15 @@ static leat_status begin_reading(struct topics *topics, struct topic *topic, lea
     return status == LEAT_OK ? LEAT_AGAIN : status;
 }
 
+static bool remember_ends(const struct topics *topics, struct topic *topic)
+{
+    free(topic->ends);
+    topic->ends = calloc((size_t)topic->partitions, sizeof *topic->ends);
+    for (int32_t i = 0; topic->ends && i < topic->partitions; i++)
+        topic->ends[i] = topics->tail.partitions[i].after;
+    return topic->ends != NULL;
+}
+
 static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t wait_ms,
                              leat_error *error)
 {
@@ -105,13 +115,11 @@ static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t
                           "scan.records",
                           fields, 1);
     }
-    free(topic->ends);
-    topic->ends = calloc((size_t)topic->partitions, sizeof *topic->ends);
-    if (!topic->ends)
-        return client_fail(error, LEAT_ERETRY, "no memory for topic %s", topic->name);
-    for (int32_t i = 0; i < topic->partitions; i++)
-        topic->ends[i] = topics->tail.partitions[i].after;
+    /* What is in a transaction of our own nobody is shown before its end, so there is no second look. */
+    bool remembered = topics->options->transactional_id || remember_ends(topics, topic);
     tail_close(&topics->tail);
+    if (!remembered)
+        return client_fail(error, LEAT_ERETRY, "no memory for topic %s", topic->name);
     return become_ready(topics, topic, error);
 }
 

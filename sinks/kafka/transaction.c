@@ -9,11 +9,10 @@
  */
 #include "sink.h"
 
-#include "partition.h"
-
 #include <stdio.h>
 
 static const char OWNER_HEADER[] = "leat-owner";
+enum { POSITION_PARTITION = 0 }; /* whatever becomes of their number */
 enum { SHUT_OUT_MAX = 3 }; /* times before we end; the instance anew with its source counts anew */
 
 bool transaction_is_used(const leat_sink *sink)
@@ -99,7 +98,6 @@ static leat_status open_position(leat_sink *sink, int32_t wait_ms, leat_error *e
         sink->topics.admin = NULL;
     }
     status = topic_look(&sink->topics, name, wait_ms, &facts, error);
-    transaction->partitions = facts.partitions;
     if (facts.missing && sink->options->create_topics) {
         if (transaction->creating)
             return LEAT_AGAIN;
@@ -114,16 +112,13 @@ static leat_status open_position(leat_sink *sink, int32_t wait_ms, leat_error *e
                            name);
     if (status != LEAT_OK)
         return status;
-    const char *id = sink->options->transactional_id;
-    transaction->partition = topic_partition(KAFKA_PARTITIONER_MURMUR2,
-                                             (leat_bytes){id, strlen(id)}, transaction->partitions);
     transaction->topic = rd_kafka_topic_new(sink->producer, name, NULL);
     if (!transaction->topic)
         return client_fail(error, LEAT_ERETRY, "position_topic %s: %s", name,
                            rd_kafka_err2str(rd_kafka_last_error()));
     transaction->reading = true;
     transaction->wrong[0] = transaction->found_owner[0] = 0;
-    return tail_open(&sink->topics.tail, name, transaction->partition, 1, judge_position, sink,
+    return tail_open(&sink->topics.tail, name, POSITION_PARTITION, 1, judge_position, sink,
                      INT64_MAX, 0, error);
 }
 
@@ -276,7 +271,7 @@ static bool put_position(leat_sink *sink)
     int len = snprintf(value, sizeof value, "{\"position\":\"%s\",\"owner\":\"%s\"}", id, owner);
     rd_kafka_resp_err_t err = rd_kafka_producev(
         sink->producer, RD_KAFKA_V_RKT(sink->transaction.topic),
-        RD_KAFKA_V_PARTITION(sink->transaction.partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_PARTITION(POSITION_PARTITION), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY((void *)(uintptr_t)key, strlen(key)), RD_KAFKA_V_VALUE(value, (size_t)len),
         RD_KAFKA_V_OPAQUE((void *)UINTPTR_MAX), RD_KAFKA_V_HEADER(KAFKA_ID_HEADER, id, id_len),
         RD_KAFKA_V_HEADER(OWNER_HEADER, owner, (ssize_t)strlen(owner)), RD_KAFKA_V_END);

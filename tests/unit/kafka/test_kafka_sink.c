@@ -391,6 +391,38 @@ static void only_ids_of_our_name_space_are_ours(void **state)
     assert_true(id.tombstone);
 }
 
+static void the_newest_of_a_key_is_known_by_its_bytes(void **state)
+{
+    (void)state;
+    enum { KEYS = 5000 };
+    struct latest latest = {0};
+    char text[32];
+    struct message_id old = {.identity = {5, 0}}, new = {.identity = {9, 2}};
+    assert_false(latest_is_behind(&latest, (leat_bytes){"a", 1}, old));
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < KEYS; i++) {
+            leat_bytes key = {text, (size_t)snprintf(text, sizeof text, "{\"id\":%d}", i)};
+            assert_true(latest_add(&latest, key, i % 2 == turn ? new : old));
+        }
+    assert_int_equal(latest.count, KEYS);
+    for (int i = 0; i < KEYS; i++) {
+        leat_bytes key = {text, (size_t)snprintf(text, sizeof text, "{\"id\":%d}", i)};
+        assert_true(latest_is_behind(&latest, key, old));
+        assert_false(latest_is_behind(&latest, key, new));
+        key.len--;
+        assert_false(latest_is_behind(&latest, key, old));
+    }
+    struct message_id gone = new;
+    gone.tombstone = true; /* a deleted row's null value stands behind its record, not before it */
+    assert_true(latest_add(&latest, (leat_bytes){"d", 1}, gone));
+    assert_true(latest_is_behind(&latest, (leat_bytes){"d", 1}, new));
+    assert_false(latest_is_behind(&latest, (leat_bytes){"d", 1}, gone));
+    assert_true(latest_add(&latest, (leat_bytes){"", 0}, gone)); /* without a key there is none */
+    assert_false(latest_is_behind(&latest, (leat_bytes){"", 0}, old));
+    latest_clear(&latest);
+    assert_int_equal(latest.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_property_that_is_wrong_is_found_before_the_start),
         cmocka_unit_test(a_start_without_a_broker_says_so),
         cmocka_unit_test(only_ids_of_our_name_space_are_ours),
+        cmocka_unit_test(the_newest_of_a_key_is_known_by_its_bytes),
     };
     return cmocka_run_group_tests_name("kafka_sink", tests, NULL, NULL);
 }
