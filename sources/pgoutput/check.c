@@ -130,6 +130,13 @@ static void check_server(struct check_run *run)
         check_report(run, LEAT_FINDING_ERROR, 78, "take failover: true away, or upgrade the server",
                      "failover: true needs PostgreSQL 17, the server is %d",
                      facts->version / 10000);
+    const char *encoding = PQparameterStatus(run->conn, "server_encoding");
+    if (encoding && strcmp(encoding, "SQL_ASCII") == 0)
+        check_report(
+            run, LEAT_FINDING_WARNING, 0,
+            "write nothing but UTF-8 there, or move to a database whose encoding is known",
+            "the database's encoding is SQL_ASCII: it takes any bytes, and a row with text "
+            "that is not UTF-8 ends the stream for good");
     if (facts->wal_sender_timeout_ms == 0)
         check_report(
             run, LEAT_FINDING_WARNING, 0, "ALTER SYSTEM SET wal_sender_timeout = '60s';",

@@ -6,7 +6,7 @@
 #include "nested.h"
 
 /* True when the text has a field for each of the names that are known: the type may have changed
- * since.  Leaves the layer where it was. */
+ * since.  Leaves the layer behind the parenthesis. */
 static bool count_agrees(const struct type *type, struct layer *layer, struct nest *nest)
 {
     struct layer_mark mark;
@@ -46,16 +46,8 @@ static void field(struct nest *nest, const struct type_member *member, struct la
         nest->bad = true;
 }
 
-void nest_composite(struct nest *nest, const struct type *type, struct layer *layer)
+static void fields(struct nest *nest, const struct type *type, struct layer *layer)
 {
-    struct layer_mark mark;
-    layer_save(layer, &mark);
-    if (!count_agrees(type, layer, nest)) {
-        layer_restore(layer, &mark);
-        if (!nest->bad)
-            nest_text(nest, layer);
-        return;
-    }
     out_char(nest->out, '{');
     for (uint32_t i = 0; i < type->member_count && !nest->bad; i++) {
         if (i) {
@@ -66,4 +58,25 @@ void nest_composite(struct nest *nest, const struct type *type, struct layer *la
     }
     (void)layer_expect(layer, ')');
     out_char(nest->out, '}');
+}
+
+/* A value of another time's attributes is its text: one that has not as many of them, and one that
+ * is whole, but in which a value is not what the attribute of that place prints today. */
+void nest_composite(struct nest *nest, const struct type *type, struct layer *layer)
+{
+    size_t from = nest->out->len;
+    struct layer_mark mark;
+    layer_save(layer, &mark);
+    bool agrees = count_agrees(type, layer, nest);
+    if (nest->bad)
+        return;
+    if (agrees) {
+        fields(nest, type, layer);
+        if (!nest->bad)
+            return;
+        nest->bad = false;
+        nest->out->len = from;
+    }
+    layer_restore(layer, &mark);
+    nest_text(nest, layer);
 }

@@ -65,7 +65,10 @@ const char *fault_result(char *out, size_t out_size, const PGresult *result)
     const char *state = fault_sqlstate(result);
     const char *primary = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     char raw[FAULT_TEXT];
-    if (*state && !class_is_safe(state))
+    if (strcmp(state, "22021") == 0 || strcmp(state, "22P05") == 0)
+        (void)snprintf(raw, sizeof raw,
+                       "there is text that cannot be turned into UTF-8 (SQLSTATE %.5s)", state);
+    else if (*state && !class_is_safe(state))
         (void)snprintf(raw, sizeof raw,
                        "an error of a class whose text may quote data (SQLSTATE %.5s)", state);
     else if (primary)

@@ -75,7 +75,7 @@ static const char slot_sql[] =
     "  current_setting('application_name'),"
     " has_function_privilege('pg_ls_waldir()', 'execute'), to_jsonb(s)->>'failover',"
     " to_jsonb(s)->>'synced', t.spill_txns, t.spill_count, t.spill_bytes, t.stream_txns,"
-    " t.stream_count, t.stream_bytes, t.total_txns, t.total_bytes"
+    " t.stream_count, t.stream_bytes, t.total_txns, t.total_bytes, s.two_phase"
     " FROM (SELECT CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(),"
     "  pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END AS lsn) w"
     " LEFT JOIN pg_replication_slots s ON s.slot_name = ";
@@ -217,7 +217,7 @@ static void read_statistics(const PGresult *result, int column, struct slot_stat
 static bool read_slot(const PGresult *result, struct slot_facts *slot)
 {
     *slot = (struct slot_facts){.keep_size_bytes = -1};
-    if (PQntuples(result) != 1 || PQnfields(result) != 28)
+    if (PQntuples(result) != 1 || PQnfields(result) != 29)
         return false;
     (void)wal_parse(PQgetvalue(result, 0, 12), &slot->wal_lsn);
     slot->in_recovery = truth(result, 13);
@@ -243,6 +243,7 @@ static bool read_slot(const PGresult *result, struct slot_facts *slot)
     slot->failover = truth(result, 18);
     slot->synced = truth(result, 19);
     read_statistics(result, 20, &slot->statistics);
+    slot->two_phase = truth(result, 28);
     return true;
 }
 

@@ -35,7 +35,7 @@ struct slot_statistics {
 
 /* wal_lsn and keep_size_bytes mean something without a slot too. */
 struct slot_facts {
-    bool exists, temporary, active, failover, synced;
+    bool exists, temporary, active, failover, synced, two_phase;
     char plugin[64], type[16], database[64], wal_status[16];
     char invalidation[64]; /* why it is of no use any more; "": it is */
     int64_t active_pid, retained_bytes;

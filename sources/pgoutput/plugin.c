@@ -93,7 +93,8 @@ static const leat_option options[] = {
     LEAT_OPTION_ENUM(
         "composite", T, composite, "text", composite_choices, 0,
         "How composite values are written: as PostgreSQL's text, or as JSON objects with "
-        "the attribute names that the catalogue had when the type was first seen."),
+        "the attribute names that the catalogue had when the type was first seen (a value "
+        "that these attributes do not fit, because the type has changed, as its text)."),
     LEAT_OPTION_INT("types_max", T, types_max, "10000", 16, 1000000, 0,
                     "The most looked-up types that are kept in memory."),
     LEAT_OPTION_INT("relations_max", T, relations_max, "100000", 1, 10000000, 0,

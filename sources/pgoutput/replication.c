@@ -156,8 +156,10 @@ static leat_status take(leat_source *source, const char *data, int size, leat_er
     struct replication *stream = &source->stream;
     if (size > DATA_HEADER && data[0] == 'w') {
         const char *message = data + DATA_HEADER;
-        stream->last_lsn = wal_get64(data + 1);
-        feedback_see(&stream->feedback, (wal_seen){stream->last_lsn});
+        uint64_t lsn = wal_get64(data + 1);
+        if (lsn) /* none: a message that is not the last one of its change, as a Relation */
+            stream->last_lsn = lsn;
+        feedback_see(&stream->feedback, (wal_seen){lsn});
         if (message[0] == 'B' && size >= DATA_HEADER + 17) {
             stream->begin_lsn = wal_get64(message + 1);
             stream->begin_us = (int64_t)wal_get64(message + 9) + EPOCH_2000_US;

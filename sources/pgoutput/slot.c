@@ -169,6 +169,14 @@ static bool refuse_slot(const struct pgoutput_options *options, const struct ori
             "slot \"%s\" belongs to database \"%s\", dsn names \"%s\": correct dbname in "
             "dsn, or configure another slot name",
             options->slot, slot->database, facts->database);
+    else if (slot->two_phase && facts->version >= 150000)
+        /* Not an option of the stream but of the slot: it cannot be asked for otherwise. */
+        (void)fault_set(
+            error, LEAT_ECONFIG, 78,
+            "slot \"%s\" was created with two_phase: it sends prepared transactions before they "
+            "commit, and leat delivers what is committed: configure another slot name, or drop the "
+            "slot (leat slot drop) and create it without (leat slot create)",
+            options->slot);
     else if (facts->in_recovery && slot->synced)
         (void)fault_set(
             error, LEAT_ECONFIG, 78,

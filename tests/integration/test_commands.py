@@ -8,6 +8,7 @@ import pytest
 
 from leat_harness import places
 from leat_harness.leat import command
+from leat_harness.postgres import Database
 
 
 def configured(leat, dsn, **options):
@@ -123,6 +124,24 @@ def test_check_names_the_fix_of_wal_level(own_cluster, leat):
     said = done.stdout + done.stderr
     assert done.returncode == 78, done
     assert "wal_level" in said and "logical" in said, said
+
+
+def test_check_and_run_name_an_encoding_that_is_none(own_cluster, leat):
+    pg = own_cluster()
+    pg.execute("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    db = Database(pg, "bytes")
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn())
+    done = command("check", "-c", daemon.config)
+    assert done.returncode == 0 and "SQL_ASCII" in done.stdout + done.stderr, done
+    daemon.start()
+    daemon.wait_streaming(db)
+    db.execute(r"INSERT INTO t VALUES (1, E'\xc3\xa9')")
+    db.execute(r"INSERT INTO t VALUES (2, E'\xe9 secret')")
+    assert daemon.wait_exit() == 74
+    assert [record.after["v"] for record in daemon.records()] == ["\u00e9"]
+    said = daemon.stderr()
+    assert "UTF-8" in daemon.last_line() and "0/0 " not in said and "secret" not in said, said
 
 
 def test_check_tells_of_tables_that_cannot_be_updated(db, leat):

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from leat_harness import places, wait
+from leat_harness import places, versions, wait
+from leat_harness.fixtures import cluster_of
 from leat_harness.leat import command
 
 
@@ -147,6 +148,21 @@ def test_a_dropped_slot_is_65_while_running(running, db):
 
 
 @pytest.mark.subset
+@pytest.mark.parametrize("major", [versions.DEBIAN, *(major for major in versions.OTHERS if major != "14")])
+def test_a_slot_that_sends_what_is_only_prepared_is_78(major, things, leat):
+    db = cluster_of(major).new_database()
+    things.append(db)
+    slot = f"leat_{db.name}"
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    db.execute(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput', false, true)")
+    daemon = leat(db.dsn(), slot=slot)
+    checked = command("check", "-c", daemon.config)
+    assert checked.returncode == 78 and "two_phase" in checked.stdout + checked.stderr, checked
+    daemon.start()
+    assert daemon.wait_exit() == 78
+    assert "two_phase" in daemon.last_line() and "leat slot drop" in daemon.last_line()
+
+
 def test_a_recreated_slot_is_65(running, db):
     assert running.terminate() == 0
     db.execute("INSERT INTO t VALUES (2, 'in the gap')")

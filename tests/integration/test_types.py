@@ -137,6 +137,23 @@ def test_a_nested_composite_is_what_to_json_gives(db, leat):
     run(db, leat, COMPOSITES, composite_nested, source={"composite": "nested"})
 
 
+def test_a_composite_of_another_time_is_its_text(db, leat):
+    """The names are today's: a value whose attributes were others, as many, but not of these types, is its text."""
+    db.execute("CREATE TYPE pair AS (a int, b text); CREATE TYPE outer_pair AS (p pair, n int); "
+               "CREATE TABLE t (id int PRIMARY KEY, p pair, q pair[], o outer_pair); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn(), source={"composite": "nested"}).start()
+    daemon.wait_streaming(db)
+    assert daemon.terminate() == 0
+    db.execute("INSERT INTO t VALUES (1, ROW(1, 'x'), ARRAY[ROW(2, 'y z')::pair, NULL], ROW(ROW(3, 'w')::pair, 4))")
+    db.execute("ALTER TYPE pair DROP ATTRIBUTE b, ADD ATTRIBUTE c int")
+    db.execute("INSERT INTO t VALUES (2, ROW(1, 5), ARRAY[ROW(2, 6)::pair, NULL], ROW(ROW(3, 7)::pair, 4))")
+    daemon.start()
+    found = [record.columns("after") for record in daemon.fence(db)]
+    assert found == [
+        {"id": "1", "p": '"(1,x)"', "q": r'["(2,\"y z\")",null]', "o": '{"p":"(3,w)","n":4}'},
+        {"id": "2", "p": '{"a":1,"c":5}', "q": '[{"a":2,"c":6},null]', "o": '{"p":{"a":3,"c":7},"n":4}'}]
+
+
 def test_json_and_arrays_can_stay_text(db, leat):
     types = {"json": VALUES["json"], "jsonb": VALUES["jsonb"], "int4[]": VALUES["int4[]"], "text[]": VALUES["text[]"]}
     run(db, leat, types, lambda name, declared: f"to_json({name}::text)::text", source={"json": "text", "array": "text"})

@@ -308,10 +308,10 @@ static void answer_slot(void)
     uint64_t confirmed = shared->confirmed ? shared->confirmed : tape.first - 1;
     (void)lsn_text(confirmed, at);
     (void)lsn_text(end_of_tape(), end);
-    const char *const row[28] = {"pgoutput", "logical", "replay", "f",  "f",  NULL, "reserved",
+    const char *const row[29] = {"pgoutput", "logical", "replay", "f",  "f",  NULL, "reserved",
                                  NULL,       at,        at,       NULL, "0",  end,  "f",
                                  "-1",       NULL,      NULL,     "f",  NULL, NULL};
-    answer_row(row, 28, true);
+    answer_row(row, 29, true);
 }
 
 /* ---- the stream ------------------------------------------------------------------------------ */

@@ -191,6 +191,13 @@ static void a_slot_is_judged(void **state)
     assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
     assert_int_equal(error.exit_code, 78);
     facts = good();
+    facts.slot.two_phase = true;
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
+    assert_int_equal(error.exit_code, 78);
+    assert_non_null(strstr(error.text, "two_phase"));
+    facts.version = 140022; /* whose pgoutput sends no prepared transaction */
+    assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_STREAM);
+    facts = good();
     facts.wal_logical = false;
     assert_int_equal(slot_judge(&options, &facts, &none, &start, &error), SLOT_REFUSE);
     assert_int_equal(error.exit_code, 78);
