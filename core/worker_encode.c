@@ -8,7 +8,6 @@
  */
 #include "worker_internal.h"
 
-
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the pages say of the tree is so: links and headings, names of files and functions, decisions.
+"""What the pages and the comments say of the tree is so: links, headings, files, functions, decisions.
 
 Usage: docs.py [ROOT].  Prints each thing that is wrong with its page and line; exit status 1 when there is one.
 """
@@ -11,12 +11,20 @@ import sys
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[1]).resolve()
 SKIPPED = {"build", ".git"}
+INCLUDED = ROOT / "core" / "include"
 FOLDERS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name not in SKIPPED)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 NAMED = re.compile(r"`([a-z]\w*)`,?\s+\(?\[[^\]]*\]\(([^)#\s]+\.[ch])\)")  # `function` ([file.c](path))
 DECISION = re.compile(r"docs/adr/(\d{4})(?![\w-])")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+SYSTEM_HEADER = re.compile(r"#include <([\w./-]+)>")
+A_FILE = re.compile(r"(?<![\w./*<-])((?:[\w-]+/)*[\w-]+\.(?:c|h|py|cmake))\b(?!\.\w)")
+A_NAME = re.compile(r"(?<![\w.$-])[a-z]\w*_[a-z0-9_]+\b")
+# What comments of headers and pages speak of that is PostgreSQL's, systemd's or the C standard's.
+FOREIGN = {"acq_rel", "array_out", "max_stack_depth", "pg_upgrade", "record_out", "sd_notify"}
+FOREIGN_FILES = {"nats.c"}  # a library
 
 wrong = []
 
@@ -73,20 +81,74 @@ def names(page):
             say(page, m.start(), f"there is no {m[1]}")
     for m in NAMED.finditer(text):
         path = (page.parent / m[2]).resolve()
-        if path.exists() and m[1] not in IDENTIFIER.findall(content(path)):
+        if path.exists() and m[1] not in IDENTIFIER.findall(without_comments(path)):
             say(page, m.start(), f"{m[2]} has no {m[1]}")
 
 
-def tour():
-    """Every function, struct and member that ARCHITECTURE.md names stands in the code."""
-    page = ROOT / "ARCHITECTURE.md"
-    code = set()
+@functools.lru_cache(maxsize=None)
+def without_comments(path):
+    return COMMENT.sub(" ", content(path))
+
+
+@functools.lru_cache(maxsize=None)
+def names_of_c():
+    names = set()
     for path in files("*.c", "*.h"):
-        code.update(IDENTIFIER.findall(content(path)))
+        names.update(IDENTIFIER.findall(without_comments(path)))
+    return names
+
+
+@functools.lru_cache(maxsize=None)
+def names_of_all():
+    """Of C code, and of what files of the build, tests and configuration hold."""
+    words = set(names_of_c())
+    for path in files("*.py", "*.cmake", "CMakeLists.txt", "*.in", "*.yaml", "*.sh"):
+        words.update(IDENTIFIER.findall(content(path)))
+        words.add(path.stem)
+    return words
+
+
+def is_known(name):
+    """A plugin's metric has the prefix from the core."""
+    given = re.sub(r"^leat_(sink|source)_", "", name)
+    return name in FOREIGN or name in names_of_all() or given in names_of_all()
+
+
+def names_in_backticks(page):
+    """Options, metrics, functions: whatever looks like a name of ours is one.  A decision (docs/adr) is
+    dated, and may speak of what is no more."""
+    text = without_code(content(page))
+    for piece in re.finditer(r"`([^`\n]+)`", text):
+        if re.match(r"[\w./-]+\.(c|py)(::|$)", piece[1]):
+            continue
+        for m in A_NAME.finditer(piece[1]):
+            if not is_known(m[0]):
+                say(page, piece.start(), f"nothing has the name {m[0]}")
+
+
+def tour():
+    """Every function, struct and member that ARCHITECTURE.md names stands in the C code."""
+    page = ROOT / "ARCHITECTURE.md"
     for m in re.finditer(r"`(?:struct )?([a-z]\w*_\w+)(?:\.(\w+))?`", without_code(content(page))):
         for name in filter(None, m.groups()):
-            if name not in code:
+            if name not in names_of_c():
                 say(page, m.start(), f"no code has the name {name}")
+
+
+def comments():
+    """A file that a comment names is there, and so is a name that a header's comment has."""
+    paths = list(files("*.c", "*.h"))
+    known = FOREIGN_FILES | {path.name for path in files("*.c", "*.h", "*.py", "*.cmake", "*.in")}
+    for path in paths:
+        known.update(SYSTEM_HEADER.findall(content(path)))
+    for path in paths:
+        for comment in COMMENT.finditer(content(path)):
+            for m in A_FILE.finditer(comment[0]):
+                if m[1] not in known and not any((folder / m[1]).is_file() for folder in (ROOT, path.parent, INCLUDED)):
+                    say(path, comment.start() + m.start(), f"there is no {m[1]}")
+            for m in A_NAME.finditer(comment[0]) if path.suffix == ".h" else ():
+                if not is_known(m[0]):
+                    say(path, comment.start() + m.start(), f"nothing has the name {m[0]}")
 
 
 def decisions():
@@ -110,7 +172,10 @@ def decisions():
 for page in files("*.md"):
     links(page)
     names(page)
+    if page.parent.name != "adr":
+        names_in_backticks(page)
 tour()
+comments()
 decisions()
 print("\n".join(wrong) or "the pages are true to the tree")
 sys.exit(1 if wrong else 0)
