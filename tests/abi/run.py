@@ -7,7 +7,7 @@ What a plugin's author relies on, of core/include/leat/plugin.h:
 minors    A later minor version is pretended: every growing struct gets members at its end.  The daemon, the template and
           the fake source are built with either header, and every combination carries a stream; what needs the later
           version is refused by the earlier daemon, with a reason.
-header    The header alone, as C11, C17 and C++17, by gcc and clang, without a warning.
+header    The header alone, as C11, C17 and C++17, by gcc and clang, without a warning; the note included.
 baseline  abidiff of the types against tests/abi/baseline.abi: nothing but growth at the end of structs that may grow.
           `renew` writes it anew, with the release for which LEAT_ABI_MINOR is raised.
 
@@ -158,6 +158,7 @@ static const leat_option rows[] = {
     LEAT_OPTION_STRINGS("l", struct options, l, NULL, 0, "l"),
     LEAT_OPTION_PAIRS("p", struct options, p, 0, "p"),
 };
+LEAT_ELF_NOTE(0);
 int use(const leat_batch *batch, const leat_host *host, leat_writer *writer, leat_error *error);
 int use(const leat_batch *batch, const leat_host *host, leat_writer *writer, leat_error *error)
 {

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -81,6 +82,20 @@ def test_pgoutput_keeps_the_contract(db, scratch):
     db.execute("DELETE FROM checked WHERE id > 590")
     check(places.BUILD / "plugins" / "pgoutput.so", {"dsn": db.dsn(), "slot": "check_slot", "publication": "leat"}, scratch,
           SOURCE_TRIALS)
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_a_sink_in_cpp_keeps_the_contract(scratch, compiler):
+    """The header is for C++17, too: warnings are errors, nothing is missing, and the page says how the constant is written."""
+    if not shutil.which(compiler):
+        pytest.skip(f"needs {compiler}")
+    source, library = places.ROOT / "tests" / "sdk" / "sink.cc", scratch / "mine.so"
+    subprocess.run([compiler, "-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-O2", "-shared", "-fPIC",
+                    "-fvisibility=hidden", "-Wl,-z,defs", f"-I{places.ROOT}/core/include", "-o", str(library), str(source)], check=True)
+    check(library, {"path": "${LEAT_CHECK_DIR}/records.txt"}, scratch)
+    page = (places.ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```cpp\n(.*?)^```$", page, flags=re.M | re.S)
+    assert block in source.read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_tried_says_what_it_needs(scratch):

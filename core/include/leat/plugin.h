@@ -767,7 +767,7 @@ typedef struct leat_plugin {
 extern LEAT_EXPORT const leat_plugin leat_plugin_v1;
 
 /* A note in the file itself: package tools and the loader read it without running code. */
-#if defined(__ELF__) && defined(__GNUC__) && !defined(__cplusplus)
+#if defined(__ELF__) && defined(__GNUC__)
 #define LEAT_ELF_NOTE(needed)                                                            \
     __attribute__((used, section(".note.leat.abi"), aligned(4))) static const struct {   \
         uint32_t name_size, desc_size, type;                                             \
