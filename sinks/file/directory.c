@@ -152,6 +152,19 @@ static int open_folder(const struct io *io, int parent, const char *name, bool m
     return io_open(io, parent, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
+static bool is_regular(int fd, const char *name)
+{
+    struct stat st;
+    return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A folder below ours that has a lock of its own is another sink's directory: whatever is in it is
+ * neither ours to mend, count or remove, nor a place to add to. */
+static bool is_another_sinks(int fd)
+{
+    return is_regular(fd, LOCK_NAME);
+}
+
 int directory_lane(const struct directory *directory, leat_bytes route, bool make)
 {
     const struct io *io = directory->io;
@@ -170,6 +183,11 @@ int directory_lane(const struct directory *directory, leat_bytes route, bool mak
         errno = saved;
         fd = next;
         at += len + 1;
+        if (fd >= 0 && is_another_sinks(fd)) {
+            (void)io_close(io, fd);
+            errno = EBUSY;
+            fd = -1;
+        }
     }
     return fd;
 }
@@ -194,12 +212,6 @@ static int list_next(DIR *dir, struct dirent **entry)
     errno = 0;
     *entry = readdir(dir);
     return *entry ? 1 : errno ? -1 : 0;
-}
-
-static bool is_regular(int fd, const char *name)
-{
-    struct stat st;
-    return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
 int directory_segments(int fd, struct segment_name **names, size_t *count)
@@ -266,7 +278,7 @@ static int walk_entry(struct walk *walk, int parent, const char *name, size_t ro
     if (at)
         walk->route[at++] = '/';
     memcpy(walk->route + at, name, len + 1);
-    int answer = walk_folder(walk, fd, at + len, depth + 1);
+    int answer = is_another_sinks(fd) ? 0 : walk_folder(walk, fd, at + len, depth + 1);
     int saved = errno;
     (void)io_close(walk->directory->io, fd);
     errno = saved;

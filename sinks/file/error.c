@@ -38,6 +38,8 @@ static const char *advice(int code)
         return ": give the user of leat the right to write there";
     case ENOENT:
         return ": create the folders above it";
+    case EBUSY:
+        return ": it is the directory of another file sink: give each a directory of its own";
     case EIO:
         return ": look at the disk and the kernel's log";
     default:

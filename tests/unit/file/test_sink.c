@@ -280,6 +280,45 @@ static void a_second_writer_is_refused_and_told_who_is_there(void **state)
     sink_up(fixture); /* free again */
 }
 
+/* Directories of two sinks, one in the other: neither removes, cuts, counts as its own or adds to
+ * what is the other's. */
+static void the_directory_of_another_sink_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    char inner[160];
+    sink_up(fixture);
+    sink_down(fixture, 1000);
+    snprintf(inner, sizeof inner, "%s/inner", fixture->directory);
+    fixture->config.directory = inner;
+    fixture->config.rotate_size = 4096;
+    sink_up(fixture);
+    for (int i = 0; i < 90; i += 3)
+        assert_true(offer(fixture, i, i + 3, 400, NULL));
+    sink_kill(fixture);
+    char **names = segment_names(inner), *bytes;
+    size_t count = name_count(names), size;
+    assert_true(count > 3);
+    write_file(inner, names[count - 1], "{\"torn", 6); /* as a reader sees it amid a write */
+
+    fixture->config.directory = fixture->directory;
+    fixture->config.retain_count = 1;
+    sink_up(fixture);
+    assert_int_equal(fixture->start.holds, LEAT_HOLDS_NOTHING);
+    struct fake_batch *batch = batch_of(fixture, 90, 93, 100, "inner/deep");
+    assert_int_equal(submit(fixture, batch), LEAT_OK);
+    poll_now(fixture);
+    assert_int_equal(fake_batch_done(batch).status, LEAT_ERETRY);
+    assert_non_null(strstr(fake_batch_done(batch).text, "of another file sink"));
+    sink_down(fixture, 1000);
+    char **after = segment_names(inner);
+    assert_int_equal(name_count(after), count);
+    read_file(inner, names[count - 1], &bytes, &size);
+    assert_int_equal(size, 6);
+    free(bytes);
+    free_names(after);
+    free_names(names);
+}
+
 static void records_of_another_stream_are_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -385,6 +424,7 @@ int main(void)
         TEST(a_route_is_never_followed_through_a_link),
         TEST(a_bad_route_rejects_its_record_and_nothing_before),
         TEST(a_second_writer_is_refused_and_told_who_is_there),
+        TEST(the_directory_of_another_sink_is_left_alone),
         TEST(records_of_another_stream_are_refused),
         TEST(a_missing_parent_is_said_and_retried),
         TEST(nonsense_is_refused_by_create),
