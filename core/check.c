@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -95,6 +96,7 @@ static void check_state(struct checker *checker, const struct config *config)
     struct journal_entry *entry = malloc(sizeof *entry);
     leat_error error = {.size = sizeof error};
     char text[400], fix[400];
+    struct stat info;
 
     checker->pipeline = "";
     checker->instance = "state";
@@ -109,6 +111,13 @@ static void check_state(struct checker *checker, const struct config *config)
                        config->state_directory, strerror(errno));
         (void)snprintf(fix, sizeof fix, "chown USER %.200s", config->state_directory);
         finding(checker, LEAT_FINDING_ERROR, EX_NOPERM, text, fix);
+    }
+    /* Whose it is, is the run's to judge: whoever checks may be another user. */
+    if (fstat(directory.fd, &info) == 0 && info.st_mode & S_IWOTH) {
+        (void)snprintf(text, sizeof text, "state_directory %.200s: others may write there",
+                       config->state_directory);
+        (void)snprintf(fix, sizeof fix, "chmod o-w %.200s", config->state_directory);
+        finding(checker, LEAT_FINDING_ERROR, EX_CONFIG, text, fix);
     }
     for (size_t i = 0; entry && i < config->pipeline_count; i++) {
         checker->pipeline = config->pipelines[i].name;

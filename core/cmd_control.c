@@ -56,9 +56,10 @@ static void say_done(struct control_request *request, const char *of,
 {
     const char *message = admin_client_text(answer, "message");
     const char *state = admin_client_text(answer, "state");
+    const char *level = admin_client_text(answer, "level");
 
     if (!*message)
-        message = *state ? state : word_for(request);
+        message = *state ? state : *level ? level : word_for(request);
     const char *note = admin_client_text(answer, "note");
     (void)printf("%s%s%s%s", of, *of && request->sink ? "/" : "",
                  *of && request->sink ? request->sink : "", *of ? ": " : "");

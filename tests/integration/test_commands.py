@@ -261,6 +261,11 @@ def test_check_foretells_what_a_run_does_with_folders(shop, db):
     shop.start()
     shop.wait_streaming(db)
     assert shop.terminate() == 0
+    (shop.folder / "new").chmod(0o777)
+    done = command("check", "-c", shop.config)
+    assert done.returncode == 78 and "others may write there" in done.stdout and "chmod o-w" in done.stdout, done
+    done = command("run", "-c", shop.config)
+    assert done.returncode == 78 and "others may write there" in done.stderr, done
     shop.tree = dict(tree, state_directory=f"{shop.folder}/no/such")
     shop.write_config()
     done = command("check", "-c", shop.config)
