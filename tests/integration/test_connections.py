@@ -2,12 +2,12 @@
 """TCP, TLS with verify-full, SCRAM, a password that changes, notices, and peers that go silent."""
 import json
 import socket
-import threading
 
 import pytest
 
 from leat_harness import places, wait
 from leat_harness.leat import command
+from leat_harness.proxy import Proxy
 
 
 @pytest.fixture
@@ -70,29 +70,18 @@ def test_another_host_name_is_refused(secured, leat, scratch):
     assert not db.slot("leat")
 
 
-class Proxy:
+class Cable(Proxy):
     """Passes TCP on; freeze() makes both ways silent without a word, as a cable that is pulled."""
 
     def __init__(self, port):
-        self.target = port
-        self.frozen = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.pairs = []
-        self.closed = False
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.states = []
+        super().__init__(lambda: socket.create_connection(("127.0.0.1", port)))
 
-    def accept(self):
-        while not self.closed:
-            try:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                return
-            state = {"frozen": False}
-            self.pairs.append((client, server, state))
-            for a, b in ((client, server), (server, client)):
-                threading.Thread(target=self.copy, args=(a, b, state), daemon=True).start()
+    def begin(self, client, server, *more):
+        state = {"frozen": False}
+        self.states.append(state)
+        for a, b in ((client, server), (server, client)):
+            self.run(self.copy, a, b, state)
 
     @staticmethod
     def copy(a, b, state):
@@ -108,22 +97,15 @@ class Proxy:
 
     def freeze(self):
         """The connections of this moment; new ones pass."""
-        for _, _, state in self.pairs:
+        for state in self.states:
             state["frozen"] = True
-
-    def close(self):
-        self.closed = True
-        self.listener.close()
-        for client, server, _ in self.pairs:
-            client.close()
-            server.close()
 
 
 def test_a_connection_that_goes_silent_is_given_up(own_cluster, leat, things):
     pg = own_cluster(tcp=True, settings="wal_sender_timeout = 3s")
     db = pg.new_database()
     db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
-    proxy = Proxy(pg.port)
+    proxy = Cable(pg.port)
     things.append(proxy)
     daemon = leat(f"host=127.0.0.1 port={proxy.port} dbname={db.name} user=leat",
                   source={"status_interval": "1s", "liveness_timeout": "3s"}).start()
@@ -143,15 +125,16 @@ def test_feedback_goes_on_while_a_connection_is_idle(own_cluster, leat):
     db = pg.new_database()
     db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
     daemon = leat(db.dsn()).start()
-    pid = daemon.wait_streaming(db)
-    # reply_time moves with each status that leat sends: wait for a few of them, longer than the timeout.
-    seen = set()
+    daemon.wait_streaming(db)
+    # reply_time moves with each status that leat sends: wait for a few of them, longer than the timeout.  A machine that
+    # stands still for so long costs a connection, and the next one has to show as many.
+    seen = {}
 
     def replies():
-        seen.update(pg.execute("SELECT reply_time FROM pg_stat_replication WHERE pid = %s", (pid,)))
-        return len(seen) >= 5
-    wait.until(replies, "five replies of one connection", pause=0.1)
-    assert db.slot_active("leat") == pid
+        for pid, reply in pg.execute("SELECT pid, reply_time FROM pg_stat_replication WHERE reply_time IS NOT NULL"):
+            seen.setdefault(pid, set()).add(reply)
+        return any(len(times) >= 5 and (max(times) - min(times)).total_seconds() > 3 for times in seen.values())
+    wait.until(replies, lambda: f"five replies of one connection: {seen}", pause=0.1)
     assert daemon.terminate() == 0
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port of this machine whose connections go on to a server, through threads that a test may put itself into."""
+import contextlib
 import socket
 import threading
 
@@ -11,22 +12,31 @@ class Proxy:
         self.connect = connect  # a new socket to the server
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.sockets = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.sockets, self.threads = [], []
+        self.run(self.accept)
+
+    def run(self, what, *args):
+        thread = threading.Thread(target=what, args=args, daemon=True)
+        self.threads.append(thread)
+        thread.start()
 
     def accept(self):
         while True:
             try:
                 client, _ = self.listener.accept()
-                server = self.connect()
             except OSError:
                 return
+            try:
+                server = self.connect()
+            except OSError:  # nobody is there: nor for the client
+                client.close()
+                continue
             self.sockets += [client, server]
             self.begin(client, server)
 
     def begin(self, client, server, *more):
-        threading.Thread(target=self.forward, args=(client, server, *more), daemon=True).start()
-        threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+        self.run(self.forward, client, server, *more)
+        self.run(self.back, server, client)
 
     @staticmethod
     def back(server, client):
@@ -38,5 +48,13 @@ class Proxy:
             return
 
     def destroy(self):
+        """A thread that waits in a call on a socket that is closed waits on: and when the call is begun again (a signal does
+        that), it may find another socket under the number, that of the next test.  So each is woken, and gone before."""
+        for sockets, threads in ([self.listener], self.threads[:1]), (self.sockets, self.threads):
+            for each in sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(20)
         for each in [self.listener, *self.sockets]:
             each.close()
