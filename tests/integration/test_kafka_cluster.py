@@ -187,7 +187,7 @@ def test_brokers_that_are_restarted_one_by_one_cost_nothing(brokers, both, table
     for turn, node in enumerate(brokers.nodes):
         insert(table, 1 + turn * 1000, 1000 + turn * 1000)
         node.process.send_signal(signal.SIGTERM)
-        node.process.wait(60)
+        node.process.wait(wait.PATIENCE)
         node.start()
         wait.until(lambda: len(brokers.partition(target.topic)[1]) == 3, "all replicas")
     end(daemon, table, targets, 3000)

@@ -76,7 +76,7 @@ def test_a_broker_whose_disk_is_full_loses_and_doubles_nothing(table, leat, own,
             insert(table, 101 + part * 500, 600 + part * 500, "(SELECT string_agg(md5((g * 1000 + i)::text), '') "
                                                               "FROM generate_series(1, 320) i)")
         end = table.lsn()
-        server.process.wait(60)  # a broker without a disk gives up
+        server.process.wait(wait.PATIENCE)  # a broker without a disk gives up
         daemon.must_run()
         assert not table.caught_up(daemon.slot, end)
         subprocess.run(["mount", "-o", "remount,size=400m", disk], check=True)

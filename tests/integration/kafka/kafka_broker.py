@@ -12,6 +12,7 @@ import sys
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from leat_harness import places  # noqa: E402
 from leat_harness.places import free_port  # noqa: E402
 from leat_harness.wait import freeze  # noqa: E402
 
@@ -33,6 +34,8 @@ def lib(version):
 
 # Short lives: the second compiler's code would come too late.
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+START = 180  # seconds; long, since a loaded machine is slow, and met within four on a good day
+WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]  # whatever ends a test, no broker outlives it
 
 
 def cluster_id():
@@ -55,18 +58,23 @@ def unavailable(version=VERSION):
     for program in ("java", "kcat"):
         if not shutil.which(program):
             return f"{program} is not installed"
-    with alone(jars.parent):
-        if jars.is_dir() and any(jars.glob("kafka_2.13-*.jar")):
-            return None
+
+    def get():
+        """All of them or none: what an interrupted run has left counts for nothing."""
         if not shutil.which("mvn"):
-            return "mvn is not installed and the broker is not in build/"
-        pom = jars.parent / "pom.xml"
+            raise places.Unavailable("mvn is not installed and the broker is not in build/")
+        jars.parent.mkdir(parents=True, exist_ok=True)
+        pom, new = jars.parent / "pom.xml", jars.with_name("lib.new")
+        places.remove(new)
         pom.write_text(POM.replace("VERSION", version))
-        fetch = subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-             f"-DoutputDirectory={jars}", "-DincludeScope=runtime"],
-            capture_output=True, timeout=600, check=False)
-    return None if fetch.returncode == 0 else "the broker could not be fetched"
+        places.ask_registry(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={new}",
+                             "-DincludeScope=runtime"], f"the broker {version}", 400)
+        new.rename(jars)
+    try:
+        places.fetch(jars.parent, lambda: any(jars.glob("kafka_2.13-*.jar")), get)
+    except places.Unavailable as reason:
+        return str(reason)
+    return None
 
 
 class Broker:
@@ -129,7 +137,7 @@ auto.create.topics.enable=true
             if not archive.exists():
                 self.launch(f"-XX:ArchiveClassesAtExit={archive}.new")
                 self.process.terminate()
-                self.process.wait(60)
+                self.process.wait(START)
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(f"{archive}.new", archive)
         self.launch(f"-XX:SharedArchiveFile={archive}")
@@ -137,9 +145,9 @@ auto.create.topics.enable=true
     def launch(self, *more):
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [*JAVA, "-Xms192m", "-Xmx192m", *more, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+                [*WITH_US, *JAVA, "-Xms192m", "-Xmx192m", *more, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
                  f"{self.jars}/*", "kafka.Kafka", str(self.config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START
         while subprocess.run(["kcat", "-L", "-b", self.inner_address, "-m", "2"],
                              capture_output=True, check=False).returncode != 0:
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -170,7 +178,7 @@ auto.create.topics.enable=true
 
     def administer(self, *words):
         done = subprocess.run([built("kafka_admin"), self.inner_address, *map(str, words)], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=START, check=False)
         if done.returncode:
             raise RuntimeError(f"kafka_admin {words}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
@@ -185,14 +193,14 @@ auto.create.topics.enable=true
         self.administer("deny", topic, user)
 
     def topics(self):
-        out = subprocess.run(["kcat", "-L", "-b", self.inner_address], capture_output=True, text=True,
+        out = subprocess.run(["kcat", "-L", "-b", self.inner_address, "-m", "60"], capture_output=True, text=True,
                              check=True).stdout
         return [line.split('"')[1] for line in out.splitlines() if line.strip().startswith('topic "')]
 
     def read(self, topic, isolation="read_committed"):
         """(partition, offset, leat-id) of every record."""
         out = subprocess.run(
-            ["kcat", "-C", "-e", "-q", "-b", self.inner_address, "-t", topic, "-X",
+            ["kcat", "-C", "-e", "-q", "-m", "60", "-b", self.inner_address, "-t", topic, "-X",
              f"isolation.level={isolation}", "-f", "%p %o %h\n"],
             capture_output=True, text=True, check=True).stdout
         seen = []

@@ -65,13 +65,13 @@ class Node(kafka_broker.Broker):
     def launch(self):
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", "java", "-Xms48m", f"-Xmx{self.heap}m", "-XX:+UseSerialGC",
+                [*kafka_broker.WITH_US, "java", "-Xms48m", f"-Xmx{self.heap}m", "-XX:+UseSerialGC",
                  "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{self.jars}/*", "kafka.Kafka",
                  str(self.config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def start(self):
         self.launch()
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + kafka_broker.START
         while subprocess.run(["kcat", "-L", "-b", self.inner_address, "-m", "2"], capture_output=True, check=False).returncode:
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(f"broker {self.number} did not start:\n{(self.directory / 'log').read_text()[-2000:]}")
@@ -107,7 +107,7 @@ class Cluster(kafka_broker.Broker):
                     node.process.send_signal(signal.SIGCONT)
             else:
                 node.launch()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + kafka_broker.START
         while len(self.alive()) < len(self.nodes):
             if time.monotonic() > deadline:
                 raise RuntimeError("the cluster did not mend")
@@ -135,7 +135,7 @@ class Cluster(kafka_broker.Broker):
 
     def leader(self, topic, number=0):
         """The node that leads a partition."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + kafka_broker.START
         while True:
             leader = self.partition(topic, number)[0]
             if leader:

@@ -61,7 +61,7 @@ class Cluster(kafka_cluster.Cluster):
 def read(server, topic):
     """Every committed Message, partition by partition in its order."""
     done = subprocess.run(
-        ["kcat", "-C", "-e", "-q", "-b", server.inner_address, "-t", topic, "-o", "beginning", "-X",
+        ["kcat", "-C", "-e", "-q", "-m", "60", "-b", server.inner_address, "-t", topic, "-o", "beginning", "-X",
          "isolation.level=read_committed", "-f", "%p\t%o\t%K\t%k\t%h\t%S\t%s\n"],
         capture_output=True, timeout=180, check=True)
     found = []

@@ -25,12 +25,9 @@ def program(which):
         return path
     folder = places.ROOT / "build" / f"nats-server-{CURRENT}"
     path = folder / "bin" / "nats-server"
-    if not os.access(path, os.X_OK):
-        getter = places.ROOT / "tests" / "integration" / "nats" / "get-server"
-        with places.alone(folder):
-            subprocess.run(["sh", str(getter), str(folder)], capture_output=True, timeout=300, check=False)
-    if not os.access(path, os.X_OK):
-        raise places.Unavailable(f"nats-server {CURRENT} cannot be had here")
+    getter = places.ROOT / "tests" / "integration" / "nats" / "get-server"
+    places.fetch(folder, lambda: os.access(path, os.X_OK),
+                 lambda: places.ask_registry(["sh", getter, folder], f"nats-server {CURRENT}"))
     return path
 
 

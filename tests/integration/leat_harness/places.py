@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = (ROOT / os.environ.get("LEAT_BUILD", "build/release")).resolve()
@@ -70,23 +71,64 @@ def alone(path):
         yield
 
 
+REFUSED_FOR = 1800  # seconds
+
+
+def fetch(path, there, get):
+    """Calls get() under the lock of this path unless there() says that it is there already.  What cannot be had is asked for
+    once, not once a test: the reason (get raises Unavailable) lies beside it for half an hour, or until scripts/test begins."""
+    refused = pathlib.Path(f"{path}.refused")
+    with alone(path):
+        if there():
+            return
+        if refused.exists() and time.time() - refused.stat().st_mtime < REFUSED_FOR:
+            raise Unavailable(refused.read_text(encoding="utf-8"))
+        try:
+            get()
+            if not there():
+                raise Unavailable(f"{path.name} cannot be had here")
+            refused.unlink(missing_ok=True)
+        except Unavailable as reason:
+            refused.write_text(str(reason), encoding="utf-8")
+            raise
+
+
+def ask_registry(command, what, seconds=180, **options):
+    """Runs what asks a registry; Unavailable when it fails, or is not through in time."""
+    try:
+        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=seconds, check=False, **options)
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"{what}: {command[0]} was not through after {seconds} s") from error
+    except OSError as error:
+        raise Unavailable(f"{what}: {command[0]}: {error.strerror}") from error
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"status {done.returncode}"]
+        raise Unavailable(f"{what}: {command[0]} failed: {lines[0][:200]}")
+    return done.stdout
+
+
 def remove(path):
     shutil.rmtree(path, ignore_errors=True)
 
 
-_ports = []
+_ports, _names = [], []
 
 
 def free_port():
     """A port that nobody listens on, given once.  It may be long until it is taken, so it is none of those that the
-    kernel gives to clients, and each of pytest's workers has some of its own."""
+    kernel gives to clients, each of pytest's workers has some of its own, and as long as this process lives a name
+    that goes away with it (an abstract socket) keeps other runs on this machine from it."""
     if not _ports:
         worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
         first = 8000 + 3000 * worker
         _ports.extend(random.SystemRandom().sample(range(first, first + 3000), 3000))
     while True:
+        port = _ports.pop()
         with socket.socket() as s, contextlib.suppress(OSError):
-            port = _ports.pop()
+            name = socket.socket(socket.AF_UNIX)
+            name.bind(f"\0leat-test-port-{port}")
+            _names.append(name)
             s.bind(("127.0.0.1", port))
             return port
 

