@@ -9,11 +9,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,17 +41,41 @@ const char *bus_program(const char *which)
     return access(path, X_OK) == 0 ? path : NULL;
 }
 
+/* As leat_harness/places.py: none of those that the kernel gives to clients, since a server is killed
+ * and comes back to it, and whoever knocks there meanwhile could be given it as its own; and a name
+ * that goes away with this process keeps other tests from it. */
+static bool port_is_ours(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "leat-test-port-%d", port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int held = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ours;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || held < 0)
+        fail("no free port");
+    ours = bind(held, (struct sockaddr *)&name,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 &&
+           bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    if (!ours)
+        close(held); /* else it is held to the end */
+    return ours;
+}
+
 int bus_free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) ||
-        getsockname(fd, (struct sockaddr *)&address, &len))
-        fail("no free port");
-    close(fd);
-    return ntohs(address.sin_port);
+    uint16_t random;
+    int port;
+
+    do {
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+            fail("no free port");
+        port = 8000 + random % 24000;
+    } while (!port_is_ours(port));
+    return port;
 }
 
 void bus_write_file(const char *path, const char *text)
