@@ -79,7 +79,7 @@ def test_check_of_a_server_that_is_not_there(leat):
     began = time.monotonic()
     done = command("check", "-c", daemon.config)
     assert done.returncode == 69, done
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 25
 
 
 def test_check_gives_up_after_ten_seconds(leat, things):
@@ -93,7 +93,7 @@ def test_check_gives_up_after_ten_seconds(leat, things):
     began = time.monotonic()
     done = command("check", "-c", daemon.config)
     assert done.returncode == 69, done
-    assert time.monotonic() - began < 13
+    assert time.monotonic() - began < 25
 
 
 def test_check_names_the_fix_of_a_missing_publication(db, leat):

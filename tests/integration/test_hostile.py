@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 import resource
-import select
+import selectors
 import signal
 import socket
 import threading
@@ -85,22 +85,31 @@ def test_a_thousand_clients_that_never_come_to_the_end(streaming):
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", streaming.tcp))
             clients.append(client)
-        sent, deadline = set(), time.monotonic() + 20
-        while len(sent) < 200 and time.monotonic() < deadline:
-            for client in select.select([], [c for c in clients if c not in sent], [], 0.2)[1]:
-                with contextlib.suppress(OSError):
-                    client.send(BEGINNINGS[len(sent) % len(BEGINNINGS)])
-                sent.add(client)
-        assert len(sent) >= 200, len(sent)
+        sent, deadline = 0, time.monotonic() + wait.PATIENCE
+        with selectors.DefaultSelector() as ready:  # select() knows 1024 descriptors
+            for client in clients:
+                ready.register(client, selectors.EVENT_WRITE)
+            while sent < 200 and time.monotonic() < deadline:
+                for key, _ in ready.select(0.2):
+                    with contextlib.suppress(OSError):
+                        key.fileobj.send(BEGINNINGS[sent % len(BEGINNINGS)])
+                    ready.unregister(key.fileobj)
+                    sent += 1
+        assert sent >= 200, sent
+        took = []
         for _ in range(20):  # the unix socket answers as if nobody were there
             began = time.monotonic()
             assert streaming.admin.ask("/status")[0] == 200
-            assert time.monotonic() - began < 5
+            took.append(time.monotonic() - began)
+        assert sorted(took)[15] < 2, took  # the machine may stand still now and then
         assert streaming.admin.metric("process_open_fds") < 100
         assert streaming.memory("VmRSS") < 256 << 20
         wait.until(lambda: streaming.written[0] > before + ROWS / 4, "the writer")
-        behind = streaming.admin.pipeline()
-        assert behind["source"]["state"] == "streaming" and behind["positions"]["stuck_ms"] < 5000, behind
+
+        def flows():
+            seen = streaming.admin.pipeline()
+            return seen["source"]["state"] == "streaming" and seen["positions"]["stuck_ms"] < 5000
+        wait.until(flows, lambda: f"the stream to flow: {streaming.admin.pipeline()}")
     finally:
         for client in clients:
             client.close()

@@ -2,6 +2,7 @@
 """What a PostgreSQL says is hostile: answers of any shape end nothing, and nobody waits for their end."""
 import pytest
 
+from leat_harness import wait
 from leat_harness.leat import command
 from leat_harness.liar import COPY_OUT, READY, Liar, answer
 
@@ -19,7 +20,7 @@ def liar(db, things):
 
 
 def told(liar):
-    assert liar.told.acquire(timeout=15), "nobody asked for the lie"
+    assert liar.told.acquire(timeout=wait.PATIENCE), "nobody asked for the lie"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -28,7 +29,7 @@ def told(liar):
 def test_check_survives_an_answer_of_any_shape(liar, leat, shape, piece):
     daemon = leat(liar.dsn + " user=leat")
     liar.lies[piece] = SHAPES[shape]
-    done = command("check", "-c", daemon.config, timeout=20)
+    done = command("check", "-c", daemon.config)
     told(liar)
     assert done.returncode in (0, 69, 73, 78), (done.returncode, done.stdout, done.stderr)
 
@@ -40,7 +41,7 @@ def test_the_guard_survives_an_answer_of_any_shape_and_the_stream_goes_on(liar, 
     daemon.start()
     told(liar)  # so it streams
     db.execute("INSERT INTO t VALUES (1, 'behind the lie')")
-    daemon.wait_line("behind the lie", timeout=20)
+    daemon.wait_line("behind the lie")
     daemon.must_run()
 
 
@@ -70,7 +71,7 @@ def test_a_start_survives_an_answer_of_any_shape(liar, leat, db, piece, shape):
     liar.lies.clear()
     daemon.wait_streaming(db)
     db.execute("INSERT INTO t VALUES (1, 'in the end the truth')")
-    daemon.wait_line("in the end the truth", timeout=30)
+    daemon.wait_line("in the end the truth")
 
 
 def test_who_waits_for_the_end_of_an_answer_can_be_stopped(liar, leat):
@@ -78,4 +79,4 @@ def test_who_waits_for_the_end_of_an_answer_can_be_stopped(liar, leat):
     liar.lies[b"IDENTIFY_SYSTEM"] = answer(4, 1)
     daemon.start()
     told(liar)
-    assert daemon.terminate(timeout=10) == 0
+    assert daemon.terminate() == 0

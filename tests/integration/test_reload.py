@@ -202,7 +202,7 @@ def test_a_paused_pipeline_lets_the_server_shut_down(own_cluster, leat, scratch)
     shop.post("/pipelines/p/pause")
     db.execute("INSERT INTO t VALUES (1)")
     wait.until(lambda: not db.slot_active("leat"), "the connection to be given up")
-    assert cluster.stop(timeout=20), "a fast shutdown waits for leat"
+    assert cluster.stop(timeout=30), "a fast shutdown waits for leat"
     cluster.start()
     db.execute("INSERT INTO t VALUES (2)")
     shop.post("/pipelines/p/resume")

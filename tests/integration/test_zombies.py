@@ -71,10 +71,16 @@ def test_bytes_of_a_dead_daemon_that_arrive_late_double_nothing(which, mode, fen
 
 @pytest.fixture
 def impatient(own_cluster):
-    """A PostgreSQL that soon gives the slot of a silent one to another."""
-    db = own_cluster(settings="wal_sender_timeout = 2s").new_database()
+    """A PostgreSQL that can be told to give the slot of a silent one to another soon."""
+    db = own_cluster().new_database()
     db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION leat FOR TABLE t")
     return db
+
+
+def patience(db, text):
+    """With little of it from the start, a machine that stands still would take the slot from one who is well."""
+    db.execute(f"ALTER SYSTEM SET wal_sender_timeout = '{text}'")
+    db.execute("SELECT pg_reload_conf()")
 
 
 def stand_still(db, leat, target):
@@ -91,10 +97,12 @@ def stand_still(db, leat, target):
     end = db.lsn()
     wait.until(lambda: db.scalar("SELECT sent_lsn >= %s::pg_lsn FROM pg_stat_replication", (end,)), "all of it to be in memory")
     wait.freeze(first.process.pid)
+    patience(db, "2s")
     target.resume()
     second.wait_streaming(db)
     wait.until(lambda: db.slot_active("leat") and "streaming" in second.stderr(), "the other one to take over")
     settle(second, db)
+    patience(db, "60s")
     first.signal(signal.SIGCONT)
     insert(db, 20001, 20100)
     first.wait_log("waiting for it as the standby")  # until it has seen who has the slot it could not be the heir

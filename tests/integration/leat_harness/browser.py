@@ -21,7 +21,7 @@ def program():
 class Browser:
     """One page.  Whatever its console, its scripts or its policy complain of is kept in `complaints`."""
 
-    def __init__(self, patience=30):
+    def __init__(self, patience=60):
         self.patience = patience
         self.profile = tempfile.mkdtemp(prefix="leat-browser-")
         self.complaints = []

@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 from . import places, records, wait
 
@@ -63,6 +64,7 @@ class Leat:
         self.slot = slot
         self.process = None
         self.said_before = 0
+        self.begun = 0  # seconds since 1970
         if pipelines is None:
             if sinks is None:
                 sinks = [{"name": "archive", "plugin": "file", "directory": str(self.out), **(sink or {})}]
@@ -90,7 +92,7 @@ class Leat:
         environment.setdefault("TSAN_OPTIONS", "halt_on_error=1")
         if preload:
             environment["LD_PRELOAD"] = str(preload)
-        self.said_before = len(self.stderr())
+        self.said_before, self.begun = len(self.stderr()), time.time()
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", str((build or self.build) / "leat"), "run", "-c",
@@ -118,10 +120,10 @@ class Leat:
         assert self.running(), f"leat ended with {self.process.returncode}:\n{self.stderr_tail()}"
 
     def wait_streaming(self, database, slot=None):
-        """Its walsender is there."""
+        """Its walsender is there: that of a daemon that was killed may not have noticed yet, and is older."""
         def active():
             self.must_run()
-            return database.slot_active(slot or self.slot)
+            return database.slot_active(slot or self.slot, self.begun)
         return wait.until(active, lambda: f"leat to stream\n{self.stderr_tail()}")
 
     def wait_said(self):

@@ -201,11 +201,12 @@ class Database:
         connection.close()
         return slot
 
-    def slot_active(self, name):
-        """The pid of the walsender that streams from it, or None.  A slot that is being made is active too, but
-        has confirmed nothing yet: what is committed then is not in the stream."""
-        return self.scalar("SELECT max(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active "
-                           "AND confirmed_flush_lsn IS NOT NULL", (name,))
+    def slot_active(self, name, since=0):
+        """The pid of the walsender that streams from it, begun at `since` (seconds since 1970) or later, or None.  A slot
+        that is being made is active too, but has confirmed nothing yet: what is committed then is not in the stream."""
+        return self.scalar("SELECT max(active_pid) FROM pg_replication_slots JOIN pg_stat_activity ON pid = active_pid "
+                           "WHERE slot_name = %s AND active AND confirmed_flush_lsn IS NOT NULL "
+                           "AND backend_start >= to_timestamp(%s)", (name, since))
 
     def caught_up(self, slot, lsn):
         """Has the slot confirmed up to lsn?"""
