@@ -96,7 +96,7 @@ class Load:
     """One table, one writer, many rows; leat is killed again and again while they travel."""
 
     def __init__(self, make_target, rows, say=lambda text: None):
-        self.rows, self.say, self.made = rows, say, []
+        self.rows, self.filled, self.say, self.made = rows, 0, say, []
         try:
             self.postgres = self.keep(Postgres())
             self.db = self.postgres.new_database()
@@ -120,15 +120,26 @@ class Load:
 
     def fill(self):
         """Transactions of 1 to 5,000 rows."""
-        done, turn = 0, 0
-        while done < self.rows:
-            count = min((1, 7, 100, 900, 1200, 5000)[turn % 6], self.rows - done)
+        end, turn = self.filled + self.rows, 0
+        while self.filled < end:
+            count = min((1, 7, 100, 900, 1200, 5000)[turn % 6], end - self.filled)
             self.db.execute(f"INSERT INTO load SELECT g, 'name ' || g, g * 1.25, now(), g % 2 = 0, repeat('n', 60) "
-                            f"FROM generate_series({done + 1}, {done + count}) g")
-            done, turn = done + count, turn + 1
+                            f"FROM generate_series({self.filled + 1}, {self.filled + count}) g")
+            self.filled, turn = self.filled + count, turn + 1
 
     def confirmed(self):
         return self.db.scalar("SELECT confirmed_flush_lsn - '0/0'::pg_lsn FROM pg_replication_slots")
+
+    def kill_often(self, kills, wanted):
+        """As often as told, and again with as many rows when fewer than `wanted` fell while there was something to deliver: who
+        kills may be given its turn only when all is through.  Returns how many did."""
+        early = 0
+        for _ in range(5):
+            early += self.kill_during(kills)
+            if early >= wanted:
+                break
+        assert self.daemon.terminate() == 0
+        return early
 
     def kill_during(self, kills):
         """All rows are committed before the first kill; each kill falls when a further part has been confirmed.
@@ -150,7 +161,6 @@ class Load:
             self.daemon.start()
         BrokerStorm.settle(self)
         self.say(f"{self.rows} rows, {kills} kills ({early} in flight), {time.monotonic() - began:.1f} s")
-        assert self.daemon.terminate() == 0
         return early
 
     def count(self):
@@ -161,4 +171,4 @@ class Load:
             if record["op"] == "insert":
                 number = record["after"]["id"]
                 seen[number] = seen.get(number, 0) + 1
-        return self.rows - len(seen), sum(times - 1 for times in seen.values())
+        return self.filled - len(seen), sum(times - 1 for times in seen.values())

@@ -141,7 +141,7 @@ class Storm(Commands):
         self.some_moment(0.01)
         if self.daemon.running():
             self.daemon.signal(signal.SIGTERM)
-        self.daemon.wait_exit(20)
+        self.daemon.wait_exit(60)  # two that come together are one
         self.daemon.start()
 
     def fault_freeze_leat(self):
@@ -165,7 +165,7 @@ class Storm(Commands):
         self.postgres.start()
 
     def fault_restart_postgres(self):
-        assert self.postgres.stop(timeout=20), "a fast shutdown waits for leat"
+        assert self.postgres.stop(timeout=45), "a fast shutdown waits for leat"
         self.some_moment(0.2)
         self.postgres.start()
 
@@ -190,7 +190,7 @@ class Storm(Commands):
             self.daemon.signal(signal.SIGTERM)
             self.some_moment(0.5)
             self.disk.drain()
-            assert self.daemon.wait_exit(40) == 0, self.daemon.stderr_tail()
+            assert self.daemon.wait_exit() == 0, self.daemon.stderr_tail()
             self.daemon.start()
         self.some_moment(0.5)
         self.daemon.must_run()

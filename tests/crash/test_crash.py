@@ -43,10 +43,11 @@ def test_nothing_is_lost_or_doubled_after_many_faults(storm):
 
 def test_nothing_is_lost_or_doubled_when_an_isolated_sink_or_its_daemon_is_killed(storm):
     s = storm(isolate=True)
-    killed = 0
-    for turn in range(30):
+    killed, turn = 0, 0
+    while turn < 30 or (killed < 5 and turn < 300):  # a slow machine has no process there at many a moment
+        turn += 1
         s.some_moment()
-        if turn % 3 == 2:
+        if turn % 3 == 0:
             s.fault_kill_leat()
         else:
             killed += len(s.daemon.helpers())
