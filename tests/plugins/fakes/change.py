@@ -53,7 +53,7 @@ def write(*pipelines, **more):
 
 def serve(**environment):
     errors = open(os.path.join(DIR, "stderr"), "ab")
-    process = subprocess.Popen([LEAT, "run", "-c", CONFIG], stderr=errors, env={**os.environ, **environment})
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", LEAT, "run", "-c", CONFIG], stderr=errors, env={**os.environ, **environment})
     started.append(process)
     until("a beginning", lambda: process.poll() is not None or begun())
     if process.poll() is not None:
@@ -504,7 +504,7 @@ def case_reload_bad():
     write(pipeline(sinks=[sink("a", log=os.path.join(DIR, "none", "x.log"))]))
     assert post("/reload", expect=422)["error"].startswith("p/a: cannot open ")  # create said no: nothing has changed either
     if CASE.startswith("isolated_"):  # it dies, or hangs, in its create
-        for how, words, patience in (("abort", "signal 6", "1s"), ("exit", "status 3", "1s"), ("hang", "did not answer for 1 s", "1s"),
+        for how, words, patience in (("abort", "signal 6", "1m"), ("exit", "status 3", "1m"), ("hang", "did not answer for 1 s", "1s"),
                                      ("hang", "did not answer for 5000 ms", "1m")):  # the answer is promised within 8 s
             write(pipeline(sinks=[sink("a", in_create=how, isolate_timeout=patience)]))
             error = post("/reload", expect=422)["error"]

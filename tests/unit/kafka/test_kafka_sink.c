@@ -288,15 +288,19 @@ static void nothing_that_can_be_sent_waits_for_an_event(void **state)
     rig_begin(&rig, "t");
     rig.options.linger_ms = 0;
     rig_must_start(&rig);
-    struct fake_batch *batch = rig_batch(&rig, "t", 1, 300);
-    assert_int_equal(kafka_sink_ops.submit(rig.sink, fake_batch_lend(batch)), LEAT_OK);
-    int64_t longest = 0;
-    while (!fake_batch_done(batch).calls) {
-        int64_t began = rig_now_ms();
-        assert_int_equal(kafka_sink_ops.poll(rig.sink, -1, &rig.error), LEAT_OK);
-        longest = rig_now_ms() - began > longest ? rig_now_ms() - began : longest;
+    int quick = 0; /* of five: a machine may stand still in one or two */
+    for (uint64_t turn = 0; turn < 5; turn++) {
+        struct fake_batch *batch = rig_batch(&rig, "t", 1 + 300 * turn, 300);
+        assert_int_equal(kafka_sink_ops.submit(rig.sink, fake_batch_lend(batch)), LEAT_OK);
+        int64_t longest = 0;
+        while (!fake_batch_done(batch).calls) {
+            int64_t began = rig_now_ms();
+            assert_int_equal(kafka_sink_ops.poll(rig.sink, -1, &rig.error), LEAT_OK);
+            longest = rig_now_ms() - began > longest ? rig_now_ms() - began : longest;
+        }
+        quick += longest < 900; /* a poll that sleeps for nothing takes a second */
     }
-    assert_in_range(longest, 0, 900); /* a poll that sleeps for nothing takes a second */
+    assert_in_range(quick, 3, 5);
     rig_fini(&rig);
 }
 
