@@ -186,8 +186,8 @@ def make(work, name, source, patches, include, beside):
     return path + ".so"
 
 
-def judge(checker, config, library):
-    done = subprocess.run([checker, "--json", "--first", "--timeout", "2", "--config", config, library],
+def judge(checker, config, library, seconds="2"):
+    done = subprocess.run([checker, "--json", "--first", "--timeout", seconds, "--config", config, library],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=170, check=False)
     try:
         answer = json.loads(done.stdout)
@@ -196,6 +196,22 @@ def judge(checker, config, library):
     found = [finding for trial in answer["trials"] for finding in trial["findings"]]
     return (done.returncode, {finding["clause"] for finding in found},
             "; ".join(finding["clause"] + " " + finding["found"] for finding in found)[:600])
+
+
+def is_good(clause, answer):
+    code, clauses, _ = answer
+    return code == 0 and not clauses if clause is None else code == 1 and clause in clauses
+
+
+def judge_again(checker, config, library, clause, answer):
+    """The clauses about time allow 0.4 of the 2 seconds, for which a full machine stands still: what was found then is looked at
+    again by itself, and then with more time.  What the checker does not know is not found in three looks either."""
+    for seconds in ("2", "20"):
+        if is_good(clause, answer):
+            break
+        print(f"again: expected {clause or 'nothing'}, found {answer[2] or 'nothing'}", flush=True)
+        answer = judge(checker, config, library, seconds)
+    return answer
 
 
 def main():
@@ -218,8 +234,9 @@ def main():
         bad = 0
         with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
             results = pool.map(lambda job: judge(checker, configs[job[0]], job[3]), jobs)
-            for (kind, name, clause, _), (code, clauses, said) in zip(jobs, results):
-                good = code == 0 and not clauses if clause is None else code == 1 and clause in clauses
+            for (kind, name, clause, library), answer in zip(jobs, list(results)):
+                code, clauses, said = answer = judge_again(checker, configs[kind], library, clause, answer)
+                good = is_good(clause, answer)
                 bad += not good
                 print(f"{'ok' if good else 'FAIL'} {kind} {name}: expected {clause or 'nothing'}, found {sorted(clauses) or 'nothing'}"
                       + ("" if good else f" (exit {code}): {said}"), flush=True)
