@@ -206,6 +206,44 @@ leat_status connect_begin_at(const char *dsn, enum connect_kind kind,
     return begin(dsn, kind, 0, place, out, error);
 }
 
+/* As many places as the dsn names, which cannot be any server's. */
+static bool set_nowhere(struct parameters *p)
+{
+    static const char nowhere[] = "/dev/null,";
+    const size_t length = sizeof nowhere - 1;
+    const char *list = get(p, "hostaddr");
+    size_t count = 1; /* known before the list is overwritten, which may lie in rotated */
+    if (!list || !*list)
+        list = get(p, "host");
+    for (; list && *list; list++)
+        count += *list == ',';
+    if (count > CONNECT_DSN_MAX / length)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        memcpy(p->rotated[0] + i * length, nowhere, length);
+    p->rotated[0][count * length - 1] = '\0';
+    return set(p, "host", p->rotated[0]) && set(p, "hostaddr", "");
+}
+
+leat_status connect_judge(const char *dsn, leat_error *error)
+{
+    struct parameters *p = calloc(1, sizeof *p);
+    PGconn *conn = NULL;
+    leat_status status = LEAT_OK;
+    if (!p)
+        return LEAT_OK; /* connect_begin will say */
+    p->parsed = PQconninfoParse(dsn, NULL);
+    if (p->parsed && fill(p, CONNECT_PLAIN, 0, NULL) && set_nowhere(p))
+        conn = PQconnectStartParams(p->keywords, p->values, 0);
+    if (conn)
+        status = fault_parameter(error, PQerrorMessage(conn));
+    PQfinish(conn);
+    PQconninfoFree(p->parsed);
+    explicit_bzero(p, sizeof *p);
+    free(p);
+    return status;
+}
+
 static void keep(char *out, size_t size, const char *text)
 {
     (void)snprintf(out, size, "%s", text ? text : "");

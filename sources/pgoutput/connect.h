@@ -29,6 +29,11 @@ const char *connect_dsn(const leat_host *host, const struct pgoutput_options *op
 leat_status connect_begin(const char *dsn, enum connect_kind kind, unsigned turn, PGconn **out,
                           leat_error *error);
 
+/* [main] Whether libpq takes the values of a dsn that can be read, without reaching for any server:
+ * libpq says so only when it begins to connect, so it is given places where there is none.  OK, or
+ * ECONFIG. */
+leat_status connect_judge(const char *dsn, leat_error *error);
+
 /* A server that was reached, so that a second connection finds the same one, without asking the
  * name service again (which would block). */
 struct connect_place {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * pgoutput_options.c -- what the option table cannot say of a configuration.  [main]  Never
- * connects.
+ * reaches for a server.
  */
 #include "pgoutput_options.h"
+#include "connect.h"
 #include "fault.h"
 #include "wal.h"
 
@@ -48,5 +49,5 @@ leat_status options_check(const struct pgoutput_options *options, leat_error *er
             "dsn is not a libpq connection string: write \"host=... dbname=... "
             "user=...\" (values with spaces or quotes in '...') or a postgresql:// URI");
     PQconninfoFree(parsed);
-    return LEAT_OK;
+    return connect_judge(options->dsn, error);
 }

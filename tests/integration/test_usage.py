@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong words on the command line and in the file: the exit status, and a last line on stderr that says why."""
 import json
+import signal
 import subprocess
 
 import pytest
@@ -85,8 +86,20 @@ def test_a_byte_order_mark_and_dos_lines_are_no_fault(leat):
 def test_a_parameter_that_no_server_can_mend_ends_a_run(leat, dsn, needle):
     """Else a run would try it for ever, and check would say: start the server."""
     daemon = leat(f"host=/nowhere dbname=x {dsn}")
-    done = command("check", "-c", daemon.config)
-    assert done.returncode == 78 and f"p/source: replication connection: dsn: {needle}" in done.stdout, done
+    done = check(daemon)
+    assert done.returncode == 78 and f"p/source: dsn: {needle}" in done.stdout, done
     ended = command("run", "-c", daemon.config)
     assert ended.returncode == 78 and f"p/source: dsn: {needle}" in ended.stderr.splitlines()[-1], ended
     assert "hunter2" not in done.stdout + done.stderr + ended.stderr
+
+
+def test_such_a_parameter_refuses_a_reload(table, leat):
+    daemon = leat(table.dsn(), top={"http": {"listen": "none"}}).start()
+    daemon.wait_streaming(table)
+    daemon.tree["pipelines"][0]["source"]["dsn"] += " sslmode=nope"
+    daemon.write_config()
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log("reload refused.*invalid sslmode value")
+    table.execute("INSERT INTO t VALUES (1, 'a')")
+    assert len(daemon.fence(table)) == 1
+    assert daemon.terminate() == 0
