@@ -41,9 +41,9 @@ const char *bus_program(const char *which)
     return access(path, X_OK) == 0 ? path : NULL;
 }
 
-/* As leat_harness/places.py: none of those that the kernel gives to clients, since a server is killed
- * and comes back to it, and whoever knocks there meanwhile could be given it as its own; and a name
- * that goes away with this process keeps other tests from it. */
+/* As tests/integration/leat_harness/places.py: none of those that the kernel gives to clients, since
+ * a server is killed and comes back to it, and whoever knocks there meanwhile could be given it as its
+ * own; and a name that goes away with this process keeps other tests from it. */
 static bool port_is_ours(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
