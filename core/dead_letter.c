@@ -5,6 +5,8 @@
 #include "dead_letter.h"
 
 #include "encode.h"
+#include "json_escape.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,66 +101,68 @@ void dead_letter_close(struct dead_letter *letter)
     free(letter);
 }
 
-static void put_text(FILE *out, const char *text, size_t length)
+static void put_text(FILE *out, leat_bytes text)
 {
+    const unsigned char *at = (const unsigned char *)text.ptr, *end = at + text.len;
+
     (void)fputc('"', out);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
-            (void)fprintf(out, "\\%c", c);
-        else if (c < 0x20)
-            (void)fprintf(out, "\\u%04x", c);
+    while (at < end) {
+        size_t length = *at < 0x80 ? 1 : utf8_sequence(at, end);
+        if (length == 0)
+            (void)fputs(UTF8_REPLACEMENT, out);
+        else if (*at == '"' || *at == '\\')
+            (void)fprintf(out, "\\%c", *at);
+        else if (*at < 0x20)
+            (void)fprintf(out, "\\u%04x", *at);
         else
-            (void)fputc(c, out);
+            (void)fwrite(at, 1, length, out);
+        at += length == 0 ? 1 : length;
     }
     (void)fputc('"', out);
 }
 
 static void put_base64(FILE *out, leat_bytes bytes)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *at = (const unsigned char *)bytes.ptr;
+    enum { PIECE = 768 }; /* a multiple of 3, so that only the last one is padded */
+    unsigned char text[PIECE / 3 * 4];
 
     (void)fputc('"', out);
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        uint32_t left = (uint32_t)(bytes.len - i < 3 ? bytes.len - i : 3);
-        uint32_t bits = (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0) |
-                        (left > 2 ? at[i + 2] : 0);
-        (void)fputc(digits[bits >> 18], out);
-        (void)fputc(digits[bits >> 12 & 63], out);
-        (void)fputc(left > 1 ? digits[bits >> 6 & 63] : '=', out);
-        (void)fputc(left > 2 ? digits[bits & 63] : '=', out);
+    for (size_t i = 0; i < bytes.len; i += PIECE) {
+        size_t length = bytes.len - i < PIECE ? bytes.len - i : PIECE;
+        (void)json_base64(text, bytes.ptr + i, length);
+        (void)fwrite(text, 1, json_base64_size(length), out);
     }
     (void)fputc('"', out);
 }
 
-static void put_line(FILE *out, const struct dead_letter *letter, const leat_change *change,
-                     leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason)
+static void put_line(FILE *out, const struct dead_letter *letter, const struct dead_record *record)
 {
+    const leat_change *change = record->change;
     char lsn[32];
 
     lsn[encode_lsn(change->identity.position, lsn)] = '\0';
     (void)fprintf(out, "{\"reason\":");
-    put_text(out, reason.ptr, reason.len);
+    put_text(out, record->reason);
     (void)fprintf(out, ",\"sink\":");
-    put_text(out, letter->sink, strlen(letter->sink));
+    put_text(out, (leat_bytes){letter->sink, strlen(letter->sink)});
     (void)fprintf(out, ",\"lsn\":\"%s\",\"seq\":%lld,\"op\":\"%s\"", lsn,
                   (long long)change->identity.seq, encode_op_name(change->op));
     if (change->relation) {
         (void)fprintf(out, ",\"schema\":");
-        put_text(out, change->relation->schema.ptr, change->relation->schema.len);
+        put_text(out, change->relation->schema);
         (void)fprintf(out, ",\"table\":");
-        put_text(out, change->relation->table.ptr, change->relation->table.len);
+        put_text(out, change->relation->table);
     }
-    if (route.len > 0) {
+    if (record->route.len > 0) {
         (void)fprintf(out, ",\"route\":");
-        put_text(out, route.ptr, route.len);
+        put_text(out, record->route);
     }
-    if (value.len > 0 && is_json) {
-        (void)fprintf(out, ",\"record\":%.*s", (int)value.len, value.ptr);
-    } else if (value.len > 0) {
+    if (record->value.len > 0 && record->is_json) {
+        (void)fprintf(out, ",\"record\":");
+        (void)fwrite(record->value.ptr, 1, record->value.len, out);
+    } else if (record->value.len > 0) {
         (void)fprintf(out, ",\"record_base64\":");
-        put_base64(out, value);
+        put_base64(out, record->value);
     }
     (void)fprintf(out, "}\n");
 }
@@ -211,8 +215,7 @@ static bool is_known(struct dead_letter *letter, const char *line, size_t size)
     return known;
 }
 
-leat_status dead_letter_write(struct dead_letter *letter, const leat_change *change,
-                              leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason,
+leat_status dead_letter_write(struct dead_letter *letter, const struct dead_record *record,
                               leat_error *error)
 {
     char *line = NULL;
@@ -223,7 +226,7 @@ leat_status dead_letter_write(struct dead_letter *letter, const leat_change *cha
     if (!out)
         return fail(error, LEAT_ERETRY, "build a line for", letter->path);
     letter->looked = letter->looked || drop_torn(letter);
-    put_line(out, letter, change, route, value, is_json, reason);
+    put_line(out, letter, record);
     if (fclose(out) != 0)
         status = fail(error, LEAT_ERETRY, "build a line for", letter->path);
     else

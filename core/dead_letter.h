@@ -13,15 +13,22 @@
 
 struct dead_letter;
 
+/* What is kept of a record; all borrowed.  The value may be empty where the record could not even be
+ * encoded.  Texts may hold anything: what is not UTF-8 is replaced in the line. */
+struct dead_record {
+    const leat_change *change;
+    leat_bytes route, value, reason;
+    bool is_json; /* the value is */
+};
+
 /* [main] Opens <directory>/<pipeline>-<sink>.ndjson for appending, making the folder if needed. */
 struct dead_letter *dead_letter_open(const char *directory, const char *pipeline, const char *sink,
                                      leat_error *error);
 void dead_letter_close(struct dead_letter *letter); /* [main] NULL is allowed */
 
-/* [worker] OK: it is durable.  ERETRY with *error: not now (disk full).  The value may be empty
- * where the record could not even be encoded. */
-leat_status dead_letter_write(struct dead_letter *letter, const leat_change *change,
-                              leat_bytes route, leat_bytes value, bool is_json, leat_bytes reason,
+/* [worker] OK: it is durable.  With *error: ERETRY, not now (disk full); EFATAL, the disk did not sync
+ * it. */
+leat_status dead_letter_write(struct dead_letter *letter, const struct dead_record *record,
                               leat_error *error);
 
 #endif

@@ -35,10 +35,13 @@ bool worker__dead_letter(struct worker *worker, const leat_change *change, leat_
         if ((unsigned char)*c < 0x20)
             *c = '?';
     if (worker->dead_letter) {
-        leat_bytes why = {reason, strlen(reason)};
+        struct dead_record record = {.change = change,
+                                     .route = route,
+                                     .value = value,
+                                     .reason = {reason, strlen(reason)},
+                                     .is_json = worker->config->format == ENCODE_JSON};
         leat_field fields[] = {LEAT_F_STR("record", what), LEAT_F_STR("reason", reason)};
-        leat_status status = dead_letter_write(worker->dead_letter, change, route, value,
-                                               worker->config->format == ENCODE_JSON, why, &error);
+        leat_status status = dead_letter_write(worker->dead_letter, &record, &error);
         if (status == LEAT_OK) {
             worker__count(&worker->counters.dead_letters, 1);
             worker->log(&worker->host, LEAT_LOG_ERROR, "record rejected, kept as a dead letter",
