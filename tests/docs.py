@@ -11,7 +11,6 @@ import sys
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[1]).resolve()
 SKIPPED = {"build", ".git"}
-INCLUDED = ROOT / "core" / "include"
 FOLDERS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name not in SKIPPED)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
@@ -138,13 +137,14 @@ def tour():
 def comments():
     """A file that a comment names is there, and so is a name that a header's comment has."""
     paths = list(files("*.c", "*.h"))
-    known = FOREIGN_FILES | {path.name for path in files("*.c", "*.h", "*.py", "*.cmake", "*.in")}
+    named = list(files("*.c", "*.h", "*.py", "*.cmake", "*.in"))
+    known = FOREIGN_FILES | {path.name for path in named}
     for path in paths:
         known.update(SYSTEM_HEADER.findall(content(path)))
     for path in paths:
         for comment in COMMENT.finditer(content(path)):
             for m in A_FILE.finditer(comment[0]):
-                if m[1] not in known and not any((folder / m[1]).is_file() for folder in (ROOT, path.parent, INCLUDED)):
+                if m[1] not in known and not any(str(other).endswith("/" + m[1]) for other in named):
                     say(path, comment.start() + m.start(), f"there is no {m[1]}")
             for m in A_NAME.finditer(comment[0]) if path.suffix == ".h" else ():
                 if not is_known(m[0]):
