@@ -95,6 +95,8 @@ void sink_message(void *context, char kind, uint64_t number, const struct wire_e
         take_ack(sink, kind, number, event);
     else if (kind == 'g' || kind == 'd')
         tail_answer(sink->tail, kind, number, event);
+    else if (kind == 's')
+        sink_watched(sink, event);
     else if (kind == 'f' && wire_status(event->headers) == 503)
         sink->fence_free |= number == sink->fence_asked;
     else if (kind == 'f')

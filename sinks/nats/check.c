@@ -55,6 +55,15 @@ static void check_limits(struct findings *f)
             (long long)(info->max_age_ns / 1000000000));
         report(f, LEAT_FINDING_NOTE, 0, NULL);
     }
+    if (info->max_per_subject > 0) {
+        SAY(f,
+            "stream %s keeps %lld messages of each subject: it drops or refuses what comes beyond "
+            "that, "
+            "seen by a consumer or not",
+            name, (long long)info->max_per_subject);
+        report(f, LEAT_FINDING_WARNING, 0,
+               MEND(f, "nats stream edit %s --max-msgs-per-subject=-1", name));
+    }
     if (!info->limits_retention) {
         SAY(f,
             "stream %s drops messages that its consumers have taken: after a restart it cannot "

@@ -68,6 +68,7 @@ static leat_status round_trip(leat_sink *sink, leat_error *error)
     send_more(sink, true);
     if (!client_flush(&sink->client) || !client_read(&sink->client))
         return sink_lost(sink, error, sink->client.lost_text);
+    sink_watch(sink);
     if (!keep_alive(sink))
         return sink_lost(sink, error, "the server does not answer");
     leat_status status = sink_settle(sink, error);
@@ -91,6 +92,8 @@ static int64_t next_timer(const leat_sink *sink)
             sink->progress_ms + (sink->denied ? SINK_SILENCE_MS : sink->options->ack_timeout_ms);
         next = ack + 1 < next ? ack + 1 : next;
     }
+    next = due < next ? due : next;
+    due = sink_watch_due_ms(sink);
     next = due < next ? due : next;
     if (has_lease(sink) && now + sink->options->fence_timeout_ms / 2 < next)
         next = now + sink->options->fence_timeout_ms / 2;

@@ -36,6 +36,7 @@ static void give_back_finished(leat_sink *sink)
         sink->acked =
             window_record(window, (struct place){window->head, lent->count - 1})->identity;
         sink->has_acked = true;
+        sink->acked_ms = sink->seen_ms = socket_clock_ms();
         sink->publisher.cautious = false;
         give_back(sink, LEAT_OK, lent->count, 0, NULL);
     }

@@ -48,10 +48,13 @@ struct leat_sink {
     char created[48];        /* the stream's birth, when that was */
     enum tail_before before;
 
-    int64_t progress_ms; /* when the server last answered a publish, or none was on its way */
-    int64_t ping_ms;     /* when a ping was sent that was not answered; 0: none */
-    int64_t turn_ms;     /* when this sink last ran: see sink_stood_still */
-    bool failed;         /* one message was refused: nothing more is sent until all are answered */
+    int64_t acked_ms; /* when a batch was last given back as durable; 0: none was */
+    int64_t seen_ms;  /* when the stream was last seen, or asked, to hold what it acknowledged */
+    uint64_t asked_sequence; /* the newest one of that, when it was asked */
+    int64_t progress_ms;     /* when the server last answered a publish, or none was on its way */
+    int64_t ping_ms;         /* when a ping was sent that was not answered; 0: none */
+    int64_t turn_ms;         /* when this sink last ran: see sink_stood_still */
+    bool failed; /* one message was refused: nothing more is sent until all are answered */
     /* One of several was refused, and it was not told which: the next connection looks at the stream
      * and begins with one message alone. */
     bool unclear;
@@ -80,6 +83,12 @@ void sink_denied(void *context, leat_bytes text);
 
 /* start.c [worker]: how large a message may be, as far as is known now. */
 void sink_learn_limits(leat_sink *sink);
+
+/* watch.c [worker]: when to ask the stream again, INT64_MAX: never; asks, when it is time; and what
+ * it answered. */
+int64_t sink_watch_due_ms(const leat_sink *sink);
+void sink_watch(leat_sink *sink);
+void sink_watched(leat_sink *sink, const struct wire_event *event);
 
 /* settle.c [worker]: after what arrived was read.  ERETRY: the connection is of no more use. */
 enum { SINK_SILENCE_MS = 1000 }; /* after a refusal that names no message, nothing more will come */

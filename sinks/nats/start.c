@@ -248,6 +248,7 @@ static void go_up(leat_sink *sink, leat_sink_start *start)
         sink->acked_sequence = 0;
     }
     sink->went_back = false;
+    sink->seen_ms = socket_clock_ms();
     sink->acked_message = 0;
     window_clear(&sink->window);
     publisher_reset(&sink->publisher);

@@ -60,6 +60,7 @@ static void fill(leat_bytes json, struct stream_info *info)
     info->max_message_size = json_find_int(json, "config.max_msg_size", -1);
     info->max_bytes = json_find_int(json, "config.max_bytes", -1);
     info->max_messages = json_find_int(json, "config.max_msgs", -1);
+    info->max_per_subject = json_find_int(json, "config.max_msgs_per_subject", -1);
     info->max_age_ns = json_find_int(json, "config.max_age", 0);
     info->duplicate_window_ns = json_find_int(json, "config.duplicate_window", 0);
     info->first_sequence = json_find_uint(json, "state.first_seq", 0);
@@ -84,6 +85,17 @@ leat_status stream_read(struct client *client, struct stream_info *info, int64_t
     if (!status && code != STREAM_NOT_FOUND)
         fill(client->answer.payload, info);
     return status;
+}
+
+bool stream_still_holds(const struct wire_event *event, const char *created, uint64_t sequence)
+{
+    char birth[sizeof((struct stream_info *)NULL)->created];
+    if (json_find_int(event->payload, "error.err_code", 0) == STREAM_NOT_FOUND)
+        return false;
+    if (!json_find_string(event->payload, "created", birth, sizeof birth))
+        return true;
+    return strcmp(birth, created) == 0 &&
+           json_find_uint(event->payload, "state.last_seq", sequence) >= sequence;
 }
 
 leat_status stream_create(struct client *client, int64_t timeout_ms, leat_error *error)

@@ -25,9 +25,9 @@ enum { STREAM_SUBJECTS_MAX = 8192 };
 
 struct stream_info {
     bool exists, memory, discard_new, limits_retention, allow_atomic, persist_async, sealed, mirror;
-    bool no_dedupe;    /* a duplicate window of 0 */
     bool allow_direct; /* messages can be read without the API */
-    int64_t replicas, max_message_size, max_bytes, max_messages, max_age_ns, duplicate_window_ns;
+    int64_t max_per_subject, replicas, max_message_size, max_bytes, max_messages, max_age_ns,
+        duplicate_window_ns;
     uint64_t first_sequence, last_sequence, messages, subject_count, deleted;
     char created[48];
     char subjects[STREAM_SUBJECTS_MAX]; /* the JSON array; empty when it did not fit */
@@ -49,6 +49,10 @@ void stream_subject(const struct nats_options *options, const char *verb, char *
 leat_status stream_read(struct client *client, struct stream_info *info, int64_t timeout_ms,
                         leat_error *error);
 leat_status stream_create(struct client *client, int64_t timeout_ms, leat_error *error);
+
+/* An answer to STREAM.INFO: false when it says that the stream is gone, is another one, or ends before
+ * `sequence`.  One that says nothing of it is no reason. */
+bool stream_still_holds(const struct wire_event *event, const char *created, uint64_t sequence);
 
 /* Whether one of the stream's subjects takes this one (which may itself end in wildcards). */
 bool stream_covers(const struct stream_info *info, const char *subject);

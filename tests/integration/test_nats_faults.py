@@ -2,6 +2,8 @@
 """What can happen to a stream and its server while the daemon publishes into it, as an operator sees it: what ends the daemon,
 what it waits for and names, and that nothing is lost or doubled.  The sink alone is tried in tests/integration/nats (C)."""
 import contextlib
+import re
+import shutil
 import signal
 import subprocess
 
@@ -121,6 +123,64 @@ def test_a_stream_that_is_made_anew_under_us_gets_all_that_may_still_come(mode, 
     wait.until(lambda: ids(target)[-1] == 220, "the next ones")
     assert sorted(ids(target)) == list(range(1, 221))
     assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize("remade", [True, False])
+def test_a_stream_that_goes_while_nothing_comes_is_noticed_before_its_hold_ends(remade, table, leat, nats_target):
+    target = nats_target("current", confirm_hold="4s")
+    daemon = start(leat, table, target)
+    insert(table, 1, 100)
+    wait.until(lambda: len(ids(target)) == 100, "the rows")
+    config = ask(target, "STREAM.INFO.LEAT")["config"]
+    ask(target, "STREAM.DELETE.LEAT")
+    if not remade:
+        assert daemon.wait_exit() == 65, daemon.stderr_tail()
+        assert "stream LEAT is gone" in daemon.last_line() and not table.caught_up(daemon.slot, table.lsn())
+        return
+    ask(target, "STREAM.CREATE.LEAT", **config)
+    daemon.wait_log("was made anew")
+    wait.until(lambda: ids(target) == list(range(1, 101)), lambda: f"all of them\n{daemon.stderr_tail()}")
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(1, 101))
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_another_server_of_the_cluster_forgets_what_it_had_not_synced(busy, table, leat, own, scratch):
+    """The stream has one replica, and it lies on another server than the one that we are connected to, which goes on."""
+    cluster = own(nats.Cluster, "current")
+    cluster.create_stream("LEAT", ["cdc.>"], num_replicas=1, duplicate_window=10 ** 8)
+    home = cluster.leader("LEAT")
+    ours = next(server for server in cluster.servers if server is not home)
+    sink = {"name": "bus", "plugin": "nats", "url": ours.url, "stream": "LEAT", "route": "cdc.{table}", "confirm_hold": "1m",
+            "ping_interval": "1s", "ack_timeout": "2s", "retry_max": "1s"}
+    daemon = start(leat, table, sink)
+
+    def numbers():
+        with contextlib.suppress(OSError, ConnectionError, AssertionError), contextlib.closing(ours.client(timeout=5)) as client:
+            return [int(records.Record(message.data.decode()).after["id"]) for message in client.read_leader("LEAT")]
+        return []
+
+    insert(table, 1, 100)
+    wait.until(lambda: numbers() == list(range(1, 101)), "the first rows")
+    home.kill()
+    shutil.copytree(home.folder / "store", scratch / "synced")
+    home.start()
+    insert(table, 101, 200)
+    wait.until(lambda: numbers() == list(range(1, 201)), lambda: f"the next rows\n{daemon.stderr_tail()}")
+    home.kill()
+    shutil.rmtree(home.folder / "store")
+    shutil.copytree(scratch / "synced", home.folder / "store")
+    home.start()
+    last = 200
+    if busy:
+        wait.until(numbers, "the stream to be back")
+        insert(table, 201, 210)
+        last = 210
+    wait.until(lambda: len(numbers()) >= last, lambda: f"all of them, not {len(numbers())}\n{daemon.stderr_tail()}")
+    assert sorted(numbers()) == list(range(1, last + 1))
+    assert re.search("went backwards|has lost data", daemon.stderr())
+    daemon.must_run()
 
 
 @MODES
