@@ -49,25 +49,30 @@ void check_publications(struct check_run *run)
     PQclear(result);
 }
 
-/* A table each row: name, and what is to be said of it.  The fix has the table's name in it. */
+/* A table each row: name, and what is to be said of it.  The fix has the table's name in it.
+ * t.columns: what that publication sends of it, by the server's own account; NULL before PostgreSQL
+ * 15, which has no lists.  15 counts generated columns among them, and does not send them. */
 static void report_tables(struct check_run *run, int32_t severity, const char *where,
                           const char *fix, const char *text)
 {
     text_reset(run->sql);
-    text_addf(run->sql,
-              "SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM pg_publication_tables t"
-              " JOIN pg_publication p ON p.pubname = t.pubname"
-              " JOIN pg_namespace n ON n.nspname = t.schemaname"
-              " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename"
-              " WHERE t.pubname::text IN (%s) AND %s ORDER BY 1 LIMIT 100",
-              run->names, where);
+    text_addf(
+        run->sql,
+        "WITH t AS (SELECT v.pubname, c.oid AS table_oid, to_jsonb(v)->'attnames' AS columns"
+        "  FROM pg_publication_tables v JOIN pg_namespace n ON n.nspname = v.schemaname"
+        "  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.tablename"
+        "  WHERE v.pubname::text IN (%s))"
+        " SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM t"
+        " JOIN pg_publication p ON p.pubname = t.pubname JOIN pg_class c ON c.oid = t.table_oid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE %s ORDER BY 1 LIMIT 100",
+        run->names, where);
     PGresult *result = check_query(run, 1);
     for (int row = 0; result && row < PQntuples(result); row++) {
         text_reset(run->fix);
         if (fix)
             text_addf(run->fix, "ALTER TABLE %s %s;", PQgetvalue(result, row, 0), fix);
-        check_report(run, severity, 0, fix ? run->fix->data : NULL, "table %s: %s",
-                     PQgetvalue(result, row, 0), text);
+        check_report(run, severity, severity == LEAT_FINDING_ERROR ? 78 : 0,
+                     fix ? run->fix->data : NULL, "table %s: %s", PQgetvalue(result, row, 0), text);
     }
     PQclear(result);
 }
@@ -78,6 +83,13 @@ static void report_tables(struct check_run *run, int32_t severity, const char *w
 
 void check_tables(struct check_run *run)
 {
+    report_tables(
+        run, LEAT_FINDING_ERROR,
+        "EXISTS (SELECT FROM t o WHERE o.table_oid = t.table_oid"
+        " AND o.columns <> t.columns)",
+        NULL,
+        "the publications send different columns of it, so PostgreSQL refuses to send it "
+        "at all: give it one column list in all of them (ALTER PUBLICATION ... SET TABLE)");
     report_tables(
         run, LEAT_FINDING_WARNING,
         "c.relreplident <> 'f' AND (p.pubupdate OR p.pubdelete) AND NOT EXISTS (" KEY_INDEX ")",
@@ -103,8 +115,12 @@ void check_tables(struct check_run *run)
         "are falsely null, so `before` is left out (or set FULL on each partition)");
     report_tables(run, LEAT_FINDING_WARNING,
                   "EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND"
-                  " a.attnum = ANY (i.indkey) AND a.attgenerated <> '' WHERE i.indrelid = c.oid AND"
+                  " a.attnum = ANY (i.indkey) AND a.attgenerated <> '' AND"
+                  " NOT (current_setting('server_version_num')::int >= 180000 AND"
+                  " t.columns ? a.attname::text) WHERE i.indrelid = c.oid AND"
                   " (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND"
                   " i.indisreplident))",
-                  "REPLICA IDENTITY FULL", "its key has a generated column, which is never sent");
+                  "REPLICA IDENTITY FULL",
+                  "its key has a generated column, which is not sent (PostgreSQL 18 can: "
+                  "publish_generated_columns = stored)");
 }

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from leat_harness import places
+from leat_harness import places, versions
+from leat_harness.fixtures import cluster_of
 from leat_harness.leat import command
 from leat_harness.postgres import Database
 
@@ -167,6 +168,45 @@ def test_check_tells_of_falsely_null_old_rows(db, leat):
     found = daemon.fence(db)
     assert [record.before for record in found] == [None, None, None]
     assert [record.key for record in found] == [{"id": "1"}] * 3
+
+
+@pytest.mark.parametrize("major", [versions.DEBIAN, "18"])
+def test_check_tells_of_column_lists_that_differ(major, things, leat):
+    db = cluster_of(major).new_database()
+    things.append(db)
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE same (id int PRIMARY KEY, v text); "
+               "CREATE TABLE made (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED); "
+               "CREATE PUBLICATION one FOR TABLE t, same (id), made; "
+               "CREATE PUBLICATION two FOR TABLE t (id), same (id), made (id)")
+    daemon = leat(db.dsn(), publication=None, source={"publication": ["one", "two"]})
+    done = command("check", "-c", daemon.config)
+    said = done.stdout + done.stderr
+    assert done.returncode == 78 and "table public.t: the publications send different columns" in said, said
+    assert "public.same" not in said
+    assert ("public.made" in said) == (major == "15"), said  # which takes a generated column for one that it sends
+    db.execute(f"ALTER PUBLICATION two SET TABLE t, same (id), made{'' if major == '15' else ' (id)'}")
+    done = command("check", "-c", daemon.config)
+    assert done.returncode == 0, done
+    # And the server agrees.
+    daemon.start()
+    daemon.wait_streaming(db)
+    db.execute("INSERT INTO t VALUES (1, 'a'); INSERT INTO same VALUES (1, 'a'); INSERT INTO made VALUES (1)")
+    assert [record.after for record in daemon.fence(db)] == [{"id": "1", "v": "a"}, {"id": "1"}, {"id": "1"}]
+
+
+@pytest.mark.parametrize("major", [versions.DEBIAN, "18"])
+def test_check_tells_of_a_generated_key_where_it_is_not_sent(major, things, leat):
+    db = cluster_of(major).new_database()
+    things.append(db)
+    db.execute("CREATE TABLE t (id int, g int GENERATED ALWAYS AS (id * 2) STORED PRIMARY KEY); "
+               "CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn())
+    done = command("check", "-c", daemon.config)
+    assert done.returncode == 0 and "table public.t: its key has a generated column" in done.stdout, done
+    if major == "18":
+        db.execute("ALTER PUBLICATION leat SET (publish_generated_columns = stored)")
+        done = command("check", "-c", daemon.config)
+        assert done.returncode == 0 and "generated" not in done.stdout, done
 
 
 def test_check_tells_of_a_directory_that_cannot_be(db, leat, scratch):
