@@ -25,6 +25,8 @@
 
 #define GRACE_MS 200 /* behind the plugin's own deadline */
 #define LEAST_MS 300 /* for a create, however long the check took */
+#define LOOK_MS 100
+#define MS INT64_C(1000000)
 
 /* ---- its process ---------------------------------------------------------------------------- */
 
@@ -66,18 +68,22 @@ static bool take(struct parent *parent)
     return true;
 }
 
-/* Until its last message or its end; false: it says nothing for too long. */
-static bool listen_to(struct parent *parent, int socket, int64_t until_ns)
+/* Until its last message or its end; false: it took too long.  A machine that stood still, and the
+ * process with it, costs one look: so its time is counted in looks, and not by the clock. */
+static bool listen_to(struct parent *parent, int socket, int64_t patience_ns)
 {
     struct pollfd fd = {.fd = socket, .events = POLLIN};
+    int64_t looked_ns = clock_now_ns(&clock_real);
 
     while (!parent->has_ended) {
-        int64_t left_ms = (until_ns - clock_now_ns(&clock_real)) / 1000000;
-        if (left_ms <= 0)
+        if (patience_ns <= 0)
             return false;
-        if (poll(&fd, 1, (int)left_ms) <= 0)
-            continue;
-        if (isolate_receive(socket, &parent->message, NULL, MSG_DONTWAIT) < 0 || !take(parent))
+        bool spoke = poll(&fd, 1, LOOK_MS) > 0;
+        int64_t now = clock_now_ns(&clock_real), look_ns = now - looked_ns;
+        patience_ns -= look_ns < LOOK_MS * MS ? look_ns : LOOK_MS * MS;
+        looked_ns = now;
+        if (spoke &&
+            (isolate_receive(socket, &parent->message, NULL, MSG_DONTWAIT) < 0 || !take(parent)))
             break;
     }
     return true;
@@ -102,8 +108,7 @@ static void reap(pid_t pid, bool hangs, char *how, size_t size)
 static void in_process(const struct subject *subject, leat_check *check)
 {
     static struct parent parent;
-    int64_t until_ns =
-        clock_now_ns(&clock_real) + ((int64_t)check->deadline_ms + GRACE_MS) * 1000000;
+    int64_t patience_ns = ((int64_t)check->deadline_ms + GRACE_MS) * MS;
     pid_t own = getpid(), pid = -1;
     char how[128];
     int ends[2];
@@ -127,7 +132,7 @@ static void in_process(const struct subject *subject, leat_check *check)
         check->report(check, LEAT_FINDING_ERROR, EX_OSERR, strerror(errno), NULL);
         return;
     }
-    hangs = !listen_to(&parent, ends[0], until_ns);
+    hangs = !listen_to(&parent, ends[0], patience_ns);
     (void)close(ends[0]);
     reap(pid, hangs, how, sizeof how);
     if (hangs)

@@ -21,6 +21,9 @@ bool sink_stood_still(leat_sink *sink)
 
 static void send_more(leat_sink *sink, bool idle)
 {
+    /* After a quiet time the server's begins now, and not with its last answer. */
+    if (window_settled(&sink->window))
+        sink->progress_ms = socket_clock_ms();
     if (!sink->failed && !sink->denied)
         publisher_run(&sink->publisher, idle);
 }

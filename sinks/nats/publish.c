@@ -104,6 +104,7 @@ bool publisher_reject(struct publisher *publisher, const char *format, ...)
     (void)vsnprintf(publisher->reject_text, sizeof publisher->reject_text, format, args);
     va_end(args);
     publisher->rejected = true;
+    publisher->too_large = false;
     return false;
 }
 
@@ -113,12 +114,15 @@ bool publisher_may_send(struct publisher *publisher, const leat_record *record, 
         return publisher_reject(publisher, "the route gives no subject that NATS takes");
     if (!record->id.len || record->id.len > MESSAGE_ID_MAX)
         return publisher_reject(publisher, "an identity of %zu bytes", record->id.len);
-    if (headers + record->value.len > publisher->size_limit)
-        return publisher_reject(publisher,
-                                "a message of %zu bytes with its headers, and the limit (the "
-                                "server's max_payload or the stream's max_msg_size) is %llu",
-                                headers + record->value.len,
-                                (unsigned long long)publisher->size_limit);
+    if (headers + record->value.len > publisher->size_limit) {
+        (void)publisher_reject(publisher,
+                               "a message of %zu bytes with its headers, and the limit (the "
+                               "server's max_payload or the stream's max_msg_size) is %llu",
+                               headers + record->value.len,
+                               (unsigned long long)publisher->size_limit);
+        publisher->too_large = true;
+        return false;
+    }
     return true;
 }
 

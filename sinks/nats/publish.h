@@ -43,7 +43,8 @@ struct publisher {
     uint64_t patient_bytes;   /* so much was there */
     uint32_t part;            /* of a transaction that needs several; 0: none is open */
 
-    bool rejected; /* the next record can never be sent; nothing more is sent until it is told */
+    bool rejected;  /* the next record can never be sent; nothing more is sent until it is told */
+    bool too_large; /* that is because of size_limit */
     char reject_text[200];
 };
 

@@ -7,7 +7,10 @@
 
 #include <stdio.h>
 
-enum { RETRY_MS = 1000 };
+enum {
+    RETRY_MS = 1000,
+    LIMITS_MS = 5000, /* a size limit older than this may have been raised meanwhile */
+};
 
 static void give_back(leat_sink *sink, leat_status status, uint32_t durable, uint32_t retry_ms,
                       const char *text)
@@ -176,6 +179,9 @@ leat_status sink_settle(leat_sink *sink, leat_error *error)
         (void)window_next(window, &stop);
         char text[sizeof sink->publisher.reject_text];
         memcpy(text, sink->publisher.reject_text, sizeof text);
+        if (sink->publisher.too_large && socket_clock_ms() - sink->limits_ms > LIMITS_MS)
+            return nats_fail(error, LEAT_ERETRY, "%s: %s: connecting anew to ask for the limit",
+                             sink->client.server, text);
         rewind_from(sink, stop, LEAT_EREJECT, 0, text);
     }
     if (settled) {

@@ -48,8 +48,9 @@ struct leat_sink {
     char created[48];        /* the stream's birth, when that was */
     enum tail_before before;
 
-    int64_t acked_ms; /* when a batch was last given back as durable; 0: none was */
-    int64_t seen_ms;  /* when the stream was last seen, or asked, to hold what it acknowledged */
+    int64_t limits_ms; /* when the publisher's size_limit was asked for */
+    int64_t acked_ms;  /* when a batch was last given back as durable; 0: none was */
+    int64_t seen_ms;   /* when the stream was last seen, or asked, to hold what it acknowledged */
     uint64_t asked_sequence; /* the newest one of that, when it was asked */
     int64_t progress_ms;     /* when the server last answered a publish, or none was on its way */
     int64_t ping_ms;         /* when a ping was sent that was not answered; 0: none */

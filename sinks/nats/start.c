@@ -98,6 +98,7 @@ void sink_learn_limits(leat_sink *sink)
     if (sink->info.max_message_size > 0 && (uint64_t)sink->info.max_message_size < limit)
         limit = (uint64_t)sink->info.max_message_size;
     sink->publisher.size_limit = limit;
+    sink->limits_ms = socket_clock_ms();
 }
 
 static leat_status connect(leat_sink *sink, const leat_sink_start *start, leat_error *error)

@@ -28,14 +28,6 @@ def ask(target, verb, **body):
         return client.api(verb, body or b"")
 
 
-def reconfigure(server, text, how=signal.SIGHUP):
-    """The server's own part of its configuration stays."""
-    conf = server.folder / "conf"
-    conf.write_text("\n".join(conf.read_text().split("\n")[:2]) + "\n" + text + "\n")
-    if how:
-        server.process.send_signal(how)
-
-
 # ---- streams ------------------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +205,7 @@ def test_a_subject_that_another_stream_takes_ends_the_daemon(mode, table, leat, 
 def test_a_server_that_goes_in_good_order_loses_nothing(how, which, table, leat, stream):
     """SIGUSR2 is its lame duck mode: it says so, lets go of its clients one by one, and ends."""
     target = stream(which)
-    reconfigure(target.server, 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"', None)
+    target.server.reconfigure('lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"', None)
     target.kill()
     target.start()
     target.server.wait_ready()
@@ -235,7 +227,7 @@ def test_a_user_who_is_removed_is_let_in_again_when_he_is_back(which, table, lea
     target = stream(which)
     users = 'authorization { users: [ {user: admin, password: secret} %s ] }'
     mine = ", {user: leat, password: pass}"
-    reconfigure(target.server, users % mine, None)
+    target.server.reconfigure(users % mine, None)
     target.kill()
     target.start()
     target.server.login = {"user": "admin", "pass": "secret"}
@@ -245,13 +237,13 @@ def test_a_user_who_is_removed_is_let_in_again_when_he_is_back(which, table, lea
     insert(table, 1, 500)
     settle(daemon, table)
     said = len(daemon.stderr())
-    reconfigure(target.server, users % "")
+    target.server.reconfigure(users % "")
     daemon.wait_log("Authorization Violation", since=said)
     insert(table, 501, 1000)
     end = table.lsn()
     assert not table.caught_up(daemon.slot, end)
     daemon.must_run()
-    reconfigure(target.server, users % mine)
+    target.server.reconfigure(users % mine)
     settle(daemon, table)
     assert daemon.terminate() == 0
     assert ids(target) == list(range(1, 1001))
@@ -290,7 +282,7 @@ def test_certificates_that_end_and_are_replaced(which, table, leat, stream, scra
     target = stream(which, tls={"ca": str(scratch / "ca.pem")})
     server = target.server
     tls = 'tls {{ cert_file: "{0}/{1}.pem", key_file: "{0}/{1}.key" }}'
-    reconfigure(server, tls.format(scratch, "good"), None)
+    server.reconfigure(tls.format(scratch, "good"), None)
     target.kill()
     target.start()
     daemon = start(leat, table, target)
@@ -298,7 +290,7 @@ def test_certificates_that_end_and_are_replaced(which, table, leat, stream, scra
     insert(table, 1, 500)
     settle(daemon, table)
     said = len(daemon.stderr())
-    reconfigure(server, tls.format(scratch, "ended"), None)
+    server.reconfigure(tls.format(scratch, "ended"), None)
     target.kill()
     target.start()
     daemon.wait_log("(?i)expired", since=said)
@@ -306,10 +298,10 @@ def test_certificates_that_end_and_are_replaced(which, table, leat, stream, scra
     end = table.lsn()
     daemon.must_run()
     assert not table.caught_up(daemon.slot, end)
-    reconfigure(server, tls.format(scratch, "next"), signal.SIGHUP)
+    server.reconfigure(tls.format(scratch, "next"), signal.SIGHUP)
     settle(daemon, table)
     assert daemon.terminate() == 0
-    reconfigure(server, "", None)
+    server.reconfigure("", None)
     target.kill()
     target.start()
     assert ids(target) == list(range(1, 1001))

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import re
+import time
 
 import pytest
 
@@ -70,6 +71,24 @@ def test_a_record_that_is_too_large_stops_the_line_until_that_is_mended(kind, ma
     settle(daemon, table)
     assert daemon.terminate() == 0
     assert ids(target) == list(range(1, 601))
+
+
+@pytest.mark.parametrize("kind", KINDS[:4])
+def test_a_limit_that_is_raised_is_asked_for_before_a_record_is_given_up(kind, make, table, leat, scratch):
+    """A server tells a new max_payload to new connections only."""
+    target = make(kind, on_reject="dead_letter", dead_letter=str(scratch / "dead"))
+    daemon = start(leat, table, target)
+    table.execute("INSERT INTO t VALUES (0, 'v')")
+    settle(daemon, table)
+    asked = time.monotonic()
+    target.server.reconfigure("max_payload: 8MB")
+    wait.until(lambda: time.monotonic() - asked > 5.5, "an answer of earlier to be old")
+    write(table)
+    settle(daemon, table)
+    assert daemon.terminate() == 0
+    assert ids(target) == list(range(601))
+    assert "no acknowledgement" not in daemon.stderr()  # nor was the quiet time held against the server
+    assert not any(path.read_text() for path in (scratch / "dead").iterdir())
 
 
 @kinds

@@ -221,6 +221,13 @@ class Server:
         wait.until(ready, "nats-server to answer")
         return self
 
+    def reconfigure(self, text, how=signal.SIGHUP):
+        """The server's own part of its configuration stays."""
+        conf = self.folder / "conf"
+        conf.write_text("\n".join(conf.read_text().split("\n")[:2]) + "\n" + text + "\n")
+        if how:
+            self.process.send_signal(how)
+
     def kill(self):
         if self.process:
             self.process.kill()
