@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { FIRST_CHUNK = 64, CHUNK_GROWTH = 16, MAX_CHUNK = 65536, ASK_MS = 500 };
+#define SILENT_NS INT64_C(1000000000)
 
 bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out)
 {
@@ -87,12 +88,11 @@ static bool passes(rd_kafka_resp_err_t err)
 }
 
 /* The topic is known to exist, so that this question cannot create it. */
-static void learn_leaders(struct tail *tail)
+static void learn_leaders(struct tail *tail, rd_kafka_t *client)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_topic_t *topic =
-        rd_kafka_topic_new(tail->asker, rd_kafka_topic_name(tail->topic), NULL);
-    if (topic && !rd_kafka_metadata(tail->asker, 0, topic, &metadata, ASK_MS))
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, rd_kafka_topic_name(tail->topic), NULL);
+    if (topic && !rd_kafka_metadata(client, 0, topic, &metadata, ASK_MS))
         rd_kafka_metadata_destroy(metadata);
     if (topic)
         rd_kafka_topic_destroy(topic);
@@ -107,7 +107,7 @@ static leat_status ask_next(struct tail *tail, leat_error *error)
     rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
         tail->asker, topic, partition->number, &low, &high, ASK_MS);
     if (err && passes(err))
-        learn_leaders(tail);
+        learn_leaders(tail, tail->asker);
     if (err)
         return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
                            "topic %s partition %d: where it ends cannot be asked: %s", topic,
@@ -206,15 +206,30 @@ static leat_status settle(struct tail *tail, int64_t now_ns, leat_error *error)
     return LEAT_AGAIN;
 }
 
+/* A reader whose broker dies waits for it, and learns of the next leader only when it next asks for
+ * everything: after minutes. */
+static void ask_when_silent(struct tail *tail, int64_t now_ns)
+{
+    if (!tail->heard_ns)
+        tail->heard_ns = now_ns;
+    if (now_ns - tail->heard_ns < SILENT_NS)
+        return;
+    learn_leaders(tail, tail->reader);
+    tail->heard_ns = now_ns;
+}
+
 leat_status tail_step(struct tail *tail, int32_t wait_ms, int64_t now_ns, leat_error *error)
 {
     (void)rd_kafka_poll(tail->reader, 0);
     if (tail->asked < tail->count)
         return ask_next(tail, error);
+    if (tail->busy > 0)
+        ask_when_silent(tail, now_ns);
     for (int i = 0; i < 4096 && (tail->busy > 0 || tail->settling); i++) {
         rd_kafka_message_t *message = rd_kafka_consume_queue(tail->queue, i ? 0 : wait_ms);
         if (!message)
             break;
+        tail->heard_ns = now_ns;
         leat_status status = take(tail, message, now_ns, error);
         rd_kafka_message_destroy(message);
         if (status != LEAT_OK)

@@ -48,6 +48,7 @@ struct tail {
     int64_t limit, seen, ours; /* limit: records a partition */
     int64_t bound;             /* what stands before this offset is not looked at */
     int64_t settle_ns, quiet_since_ns;
+    int64_t heard_ns;   /* when something last came, or the reader asked who leads; 0: not yet */
     bool settling, cut; /* cut: the limit ended the look somewhere */
 };
 

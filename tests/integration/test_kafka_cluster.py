@@ -77,7 +77,8 @@ def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, both, table):
     daemon, targets = both
     target = targets[0]
     insert(table, 1, 4000)
-    wait_for(target, 200)
+    for each in targets:
+        wait_for(each, 200)
     leader = brokers.leader(target.topic)
     leader.kill()
     insert(table, 4001, 8000)
