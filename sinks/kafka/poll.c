@@ -33,7 +33,8 @@ static void look_at_stall(leat_sink *sink)
 {
     int64_t limit_ns = sink->options->stall_check_ms * 1000000;
     struct window_batch *head = window_head(&sink->window);
-    if (!sink->window.flying || !head || sink_now_ns(sink) - sink->progress_ns < limit_ns)
+    bool waits = sink->window.flying || sink->transaction.committing;
+    if (!waits || !head || sink_now_ns(sink) - sink->progress_ns < limit_ns)
         return;
     sink->progress_ns = sink_now_ns(sink);
     const leat_record *record = leat_batch_at(head->batch, head->durable);

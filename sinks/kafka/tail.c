@@ -48,7 +48,7 @@ leat_status tail_open(struct tail *tail, const char *topic, int32_t first, int32
         return client_fail(error, LEAT_ERETRY, "topic %s cannot be read: no memory", topic);
     }
     for (int32_t i = 0; i < count; i++)
-        tail->partitions[i] = (struct tail_partition){.number = first + i, .high = -1};
+        tail->partitions[i] = (struct tail_partition){.number = first + i};
     tail->count = count;
     tail->judge = judge;
     tail->context = context;
@@ -98,21 +98,38 @@ static void learn_leaders(struct tail *tail, rd_kafka_t *client)
         rd_kafka_topic_destroy(topic);
 }
 
-/* Asks the next partition where it begins and ends, and starts to read its last chunk. */
-static leat_status ask_next(struct tail *tail, leat_error *error)
+/* Where every partition begins or ends.  (rd_kafka_query_watermark_offsets of 2.0.2 keeps its limit
+ * only until it has found the leader: one that dies then is waited for without end.) */
+static leat_status ask_offsets(struct tail *tail, int64_t which,
+                               rd_kafka_topic_partition_list_t **answer, leat_error *error)
 {
-    struct tail_partition *partition = &tail->partitions[tail->asked];
     const char *topic = rd_kafka_topic_name(tail->topic);
-    int64_t low, high;
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-        tail->asker, topic, partition->number, &low, &high, ASK_MS);
-    if (err && passes(err))
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(tail->count);
+    for (int32_t i = 0; i < tail->count; i++)
+        rd_kafka_topic_partition_list_add(list, topic, tail->partitions[i].number)->offset = which;
+    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(tail->asker, list, ASK_MS);
+    int32_t number = tail->partitions[0].number;
+    for (int i = 0; i < list->cnt && !err; i++) {
+        bool answered = list->elems[i].offset >= 0;
+        err = list->elems[i].err || answered ? list->elems[i].err : RD_KAFKA_RESP_ERR__BAD_MSG;
+        number = list->elems[i].partition;
+    }
+    if (!err) {
+        *answer = list;
+        return LEAT_OK;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (passes(err))
         learn_leaders(tail, tail->asker);
-    if (err)
-        return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
-                           "topic %s partition %d: where it ends cannot be asked: %s", topic,
-                           (int)partition->number, rd_kafka_err2str(err));
-    tail->asked++;
+    return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
+                       "topic %s partition %d: where it begins and ends cannot be asked: %s", topic,
+                       (int)number, rd_kafka_err2str(err));
+}
+
+/* Starts to read the last chunk of a partition whose bounds are known. */
+static leat_status begin_last_chunk(struct tail *tail, struct tail_partition *partition,
+                                    int64_t low, int64_t high, leat_error *error)
+{
     low = low < tail->bound ? tail->bound : low;
     partition->low = low;
     partition->high = high;
@@ -120,11 +137,30 @@ static leat_status ask_next(struct tail *tail, leat_error *error)
     partition->chunk = FIRST_CHUNK;
     partition->end = INT64_MAX;
     partition->begin = high - FIRST_CHUNK > low ? high - FIRST_CHUNK : low;
-    if (low >= high) {
-        partition->idle = true;
-        return LEAT_AGAIN;
+    partition->idle = low >= high;
+    return partition->idle ? LEAT_OK : partition_start(tail, partition, partition->begin, error);
+}
+
+static leat_status ask(struct tail *tail, leat_error *error)
+{
+    rd_kafka_topic_partition_list_t *lows = NULL, *highs = NULL;
+    const char *topic = rd_kafka_topic_name(tail->topic);
+    leat_status status = ask_offsets(tail, RD_KAFKA_OFFSET_BEGINNING, &lows, error);
+    if (status == LEAT_OK)
+        status = ask_offsets(tail, RD_KAFKA_OFFSET_END, &highs, error);
+    for (int32_t i = 0; status == LEAT_OK && i < tail->count; i++) {
+        struct tail_partition *partition = &tail->partitions[i];
+        const rd_kafka_topic_partition_t *low =
+            rd_kafka_topic_partition_list_find(lows, topic, partition->number);
+        const rd_kafka_topic_partition_t *high =
+            rd_kafka_topic_partition_list_find(highs, topic, partition->number);
+        status = begin_last_chunk(tail, partition, low->offset, high->offset, error);
     }
-    leat_status status = partition_start(tail, partition, partition->begin, error);
+    tail->asked = status == LEAT_OK;
+    if (lows)
+        rd_kafka_topic_partition_list_destroy(lows);
+    if (highs)
+        rd_kafka_topic_partition_list_destroy(highs);
     return status == LEAT_OK ? LEAT_AGAIN : status;
 }
 
@@ -221,8 +257,8 @@ static void ask_when_silent(struct tail *tail, int64_t now_ns)
 leat_status tail_step(struct tail *tail, int32_t wait_ms, int64_t now_ns, leat_error *error)
 {
     (void)rd_kafka_poll(tail->reader, 0);
-    if (tail->asked < tail->count)
-        return ask_next(tail, error);
+    if (!tail->asked)
+        return ask(tail, error);
     if (tail->busy > 0)
         ask_when_silent(tail, now_ns);
     for (int i = 0; i < 4096 && (tail->busy > 0 || tail->settling); i++) {

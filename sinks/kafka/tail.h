@@ -27,7 +27,7 @@ typedef enum tail_verdict tail_judge(void *context, const rd_kafka_message_t *me
 
 struct tail_partition {
     int32_t number;
-    int64_t low, high;  /* when the look began; high < 0: not asked yet */
+    int64_t low, high;  /* when the look began */
     int64_t begin, end; /* of the chunk that is being read; end INT64_MAX: to the very end */
     int64_t after;      /* the offset behind the last record that was seen */
     int64_t chunk;
@@ -42,13 +42,14 @@ struct tail {
     rd_kafka_queue_t *queue; /* owned */
     rd_kafka_topic_t *topic; /* owned; NULL: no look is under way */
     struct tail_partition *partitions;
-    int32_t count, asked, busy;
+    int32_t count, busy;
     tail_judge *judge;
     void *context;
     int64_t limit, seen, ours; /* limit: records a partition */
     int64_t bound;             /* what stands before this offset is not looked at */
     int64_t settle_ns, quiet_since_ns;
     int64_t heard_ns;   /* when something last came, or the reader asked who leads; 0: not yet */
+    bool asked;         /* where the partitions begin and end */
     bool settling, cut; /* cut: the limit ended the look somewhere */
 };
 

@@ -97,7 +97,7 @@ static leat_status read_tail(struct topics *topics, struct topic *topic, int32_t
     topics->tail.context = &judging;
     int64_t now_ns = topics->host->now_ns(topics->host);
     leat_status status = tail_step(&topics->tail, wait_ms, now_ns, error);
-    if (status == LEAT_AGAIN && topics->tail.asked < topics->tail.count && error->text[0] &&
+    if (status == LEAT_AGAIN && !topics->tail.asked && error->text[0] &&
         now_ns - topic->since_ns > topics->options->connect_timeout_ms * 1000000)
         return error->status = LEAT_ERETRY;
     if (status != LEAT_OK)

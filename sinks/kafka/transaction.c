@@ -167,8 +167,7 @@ leat_status transaction_locate(leat_sink *sink, int32_t wait_ms, leat_error *err
         return status == LEAT_OK ? LEAT_AGAIN : status;
     }
     status = tail_step(&sink->topics.tail, wait_ms, sink_now_ns(sink), error);
-    if (status == LEAT_AGAIN && sink->topics.tail.asked < sink->topics.tail.count &&
-        waited_too_long(sink))
+    if (status == LEAT_AGAIN && !sink->topics.tail.asked && waited_too_long(sink))
         return error->status = LEAT_ERETRY;
     if (status != LEAT_OK)
         return status;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real cluster of three brokers, two of which have to have each record: what happens to brokers costs nothing, with neither
-kind of producer.  All but one test are longer runs: LEAT_LONG=1.  LEAT_BROKER_AWAY is how many seconds a frozen leader stands
+kind of producer.  Most tests are longer runs: LEAT_LONG=1.  LEAT_BROKER_AWAY is how many seconds a frozen leader stands
 still (default 6, which is longer than its session; 30 or more for the full figure)."""
 import functools
 import json
@@ -88,6 +88,17 @@ def test_a_leader_that_is_killed_under_load_costs_nothing(brokers, both, table):
     brokers.leader(target.topic).kill()
     insert(table, 8001, 9000)
     end(daemon, table, targets, 9000)
+
+
+@pytest.mark.parametrize("mode", kafka.Target.MODES)
+def test_a_leader_that_has_just_died_is_not_waited_for(brokers, topic, table, leat, mode):
+    """The others name it as long as its session lasts, so the sink's first question goes to one who never answers."""
+    target = topic(mode)
+    leader = brokers.leader("leat-positions" if mode == "transactional" else target.topic)
+    leader.kill()
+    daemon = start(leat, table, target)
+    insert(table, 1, 1000)
+    end(daemon, table, [target], 1000)
 
 
 @longer
