@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CHUNK = 64, CHUNK_GROWTH = 16, MAX_CHUNK = 65536, ASK_MS = 500 };
+enum { FIRST_CHUNK = 64, CHUNK_GROWTH = 16, MAX_CHUNK = 65536 };
+enum { ASK_MS = 500, LONGEST_ASK_MS = 4000 };
 #define SILENT_NS INT64_C(1000000000)
 
 bool message_header(const rd_kafka_message_t *message, const char *name, leat_bytes *out)
@@ -50,6 +51,7 @@ leat_status tail_open(struct tail *tail, const char *topic, int32_t first, int32
     for (int32_t i = 0; i < count; i++)
         tail->partitions[i] = (struct tail_partition){.number = first + i};
     tail->count = count;
+    tail->ask_ms = ASK_MS;
     tail->judge = judge;
     tail->context = context;
     tail->limit = limit;
@@ -107,7 +109,7 @@ static leat_status ask_offsets(struct tail *tail, int64_t which,
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(tail->count);
     for (int32_t i = 0; i < tail->count; i++)
         rd_kafka_topic_partition_list_add(list, topic, tail->partitions[i].number)->offset = which;
-    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(tail->asker, list, ASK_MS);
+    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(tail->asker, list, tail->ask_ms);
     int32_t number = tail->partitions[0].number;
     for (int i = 0; i < list->cnt && !err; i++) {
         bool answered = list->elems[i].offset >= 0;
@@ -121,6 +123,8 @@ static leat_status ask_offsets(struct tail *tail, int64_t which,
     rd_kafka_topic_partition_list_destroy(list);
     if (passes(err))
         learn_leaders(tail, tail->asker);
+    if (tail->ask_ms < LONGEST_ASK_MS) /* a broker that is alive, but slow */
+        tail->ask_ms *= 2;
     return client_fail(error, passes(err) ? LEAT_AGAIN : LEAT_ERETRY,
                        "topic %s partition %d: where it begins and ends cannot be asked: %s", topic,
                        (int)number, rd_kafka_err2str(err));

@@ -43,6 +43,7 @@ struct tail {
     rd_kafka_topic_t *topic; /* owned; NULL: no look is under way */
     struct tail_partition *partitions;
     int32_t count, busy;
+    int32_t ask_ms; /* how long the brokers' answers are waited for; grows */
     tail_judge *judge;
     void *context;
     int64_t limit, seen, ours; /* limit: records a partition */
