@@ -73,7 +73,14 @@ bool reload_give_up(struct control *control)
 
 bool reload_has(const struct control *control, size_t index)
 {
-    return control->reload && control->reload->leaves[index];
+    const struct reload *reload = control->reload;
+
+    if (!reload || reload->leaves[index])
+        return reload != NULL;
+    for (size_t i = 0; i < reload->config->pipeline_count; i++)
+        if (reload->jobs[i].kind == JOB_SINKS && reload->jobs[i].old == (int)index)
+            return true;
+    return false;
 }
 
 /* ---- settling ------------------------------------------------------------------------------- */
