@@ -36,6 +36,7 @@ void control__stop(struct control *control)
         clock_now_ns(control->clock) + control->config->shutdown_timeout_ms * 1000000;
 
     control->stop_asked = true;
+    control__await_second_signal();
     atomic_store_explicit(&control->registry.stopping, true, memory_order_relaxed);
     if (control->stopping || !reload_give_up(control))
         return;
@@ -145,11 +146,14 @@ static void begun(struct control *control)
     notify_send("READY=1\nSTATUS=running");
 }
 
+/* With a thread left behind the process ends here: all that it may still use stays as it is. */
 static void close_control(struct control *control)
 {
     orders_refuse_all(control);
     commands_finish(COMMANDS_END_MS);
     admin_stop(control->admin);
+    if (control->left_behind)
+        _exit(control->exit_code);
     watchdog_fini(&control->watchdog);
     registry_fini(&control->registry);
     (void)close(control->signals);

@@ -43,6 +43,7 @@ struct control {
     int64_t next_write_ns;
     int64_t next_status_ns;
     bool stopping;
+    bool left_behind; /* a thread that does not come back: nothing that it may use can be freed */
     int exit_code;
     char reason[FAILURE_LINE_MAX]; /* of the first failure */
 };
@@ -80,6 +81,9 @@ void control__write_states(struct control *control);
 /* Before any other thread exists; false with errno. */
 bool control__open_signals(struct control *control);
 void control__take_signals(struct control *control);
+/* The daemon stops: from now on SIGTERM and SIGINT end it at once, wherever the control thread is, also
+ * where it waits for a disk, or for a plugin to destroy its instance.  Again: nothing more. */
+void control__await_second_signal(void);
 
 /* control_configs.c */
 /* The first one, which is taken over even when the answer is false: no memory. */
@@ -103,7 +107,7 @@ void reload_begin(struct control *control, struct order *order);
 void reload_take_back(struct control *control, size_t index, struct order *order);
 /* Once a turn, while one is under way. */
 void reload_step(struct control *control);
-/* True while the reload has this pipeline in hand: nobody else reaps it. */
+/* True while the reload has this pipeline, or a sink of it, in hand: nobody else reaps it. */
 bool reload_has(const struct control *control, size_t index);
 /* The daemon ends: gives up what has not begun.  False: it cannot be given up any more, and ends
  * within seconds. */

@@ -165,14 +165,52 @@ static void pipeline_ended(struct control *control, size_t index)
         control__stop(control);
 }
 
+/* That is told, and recorded what it has confirmed.  The daemon fails for it, unless it was told to stop:
+ * then it ends as it would have. */
+static void leave_behind(struct control *control, struct pipeline *pipeline)
+{
+    struct failure failure = pipeline->failure;
+    const char *part;
+
+    pipeline_leave_behind(pipeline, &part);
+    control__write_state(control, pipeline, true);
+    control->left_behind = true;
+    if (control->stop_asked && failure.error.status == LEAT_OK)
+        return;
+    if (failure.error.status == LEAT_OK || pipeline->regressed) {
+        failure = FAILURE_NONE;
+        failure_blame(&failure, pipeline->config->name, part);
+        failure.error.status = LEAT_EFATAL;
+        (void)snprintf(failure.error.text, sizeof failure.error.text,
+                       "its thread does not come back from the plugin, so it can only begin again "
+                       "with the daemon; nothing is lost by that");
+    }
+    control__note_failure(control, &failure);
+}
+
+/* It stays as it is, for the thread that is still in it. */
+static void pipeline_overdue(struct control *control, size_t index)
+{
+    struct pipeline *pipeline = control->pipelines[index];
+
+    leave_behind(control, pipeline);
+    registry_set(&control->registry, index, NULL);
+    if (control->exit_code != 0)
+        control__stop(control);
+}
+
 bool control__reap(struct control *control)
 {
     bool any_left = control->reload != NULL;
 
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
-        if (control->pipelines[i] && pipeline_state(control->pipelines[i]) == PIPELINE_ENDED &&
-            !reload_has(control, i))
-            pipeline_ended(control, i);
+        struct pipeline *pipeline = control->pipelines[i];
+        if (pipeline && !reload_has(control, i)) {
+            if (pipeline_state(pipeline) == PIPELINE_ENDED && pipeline_is_over(pipeline))
+                pipeline_ended(control, i);
+            else if (pipeline_is_overdue(pipeline))
+                pipeline_overdue(control, i);
+        }
         any_left = any_left || control->pipelines[i];
     }
     return any_left;

@@ -2,8 +2,9 @@
  *
  * control_signals.c -- the signals that the daemon takes, and what each one asks for.  [main]
  *
- * They come through a signalfd in the control thread's loop, so no handler ever runs.  Each only asks
- * control.c for something, but for the second SIGTERM or SIGINT, which ends the process at once.
+ * They come through a signalfd in the control thread's loop.  Each only asks control.c for something.
+ * Once the daemon stops, SIGTERM and SIGINT have a handler, the only one there is: the process ends at
+ * once, whatever the control thread waits for by then.
  */
 #include "control_internal.h"
 
@@ -37,16 +38,33 @@ bool control__open_signals(struct control *control)
     return control->signals >= 0;
 }
 
-/* The second one ends the process as if it had not been caught: nothing more is confirmed. */
+/* Ends the process as if the signal had not been caught: nothing more is confirmed.  It may interrupt
+ * anything, so nothing is called here that may not be. */
 static void die_of(int number)
 {
+    static const char words[] = "leat: second signal, exiting at once\n";
     sigset_t set;
 
+    (void)!write(STDERR_FILENO, words, sizeof words - 1);
     (void)signal(number, SIG_DFL);
-    signal_set(&set);
     (void)raise(number);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, number);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     _exit(128 + number);
+}
+
+void control__await_second_signal(void)
+{
+    struct sigaction action = {.sa_handler = die_of};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void take_signal(struct control *control, int number)
@@ -54,10 +72,6 @@ static void take_signal(struct control *control, int number)
     leat_field fields[] = {LEAT_F_STR("signal", strsignal(number))};
 
     if (number == SIGTERM || number == SIGINT) {
-        if (control->stop_asked) {
-            log_event(NULL, NULL, LEAT_LOG_WARN, "second signal, exiting at once", fields, 1);
-            die_of(number);
-        }
         log_event(NULL, NULL, LEAT_LOG_INFO, "stopping, what is in flight is finished", fields, 1);
         control__stop(control);
         return;

@@ -48,6 +48,10 @@ static const char *advice(const struct patient *patient, const char *reason, cha
     if (strstr(reason, "recorded"))
         return "make room in state_directory, or give it back to the daemon's user; nothing is "
                "confirmed until then, and nothing is lost";
+    if (strstr(reason, "stuck: its thread"))
+        return "the plugin, or a library in it, waits without an end: look at its server first; a "
+               "restart of the daemon (kill -9 where it does not end) loses nothing and sends "
+               "again what was not confirmed";
     if (strstr(reason, "connection released"))
         return "leat let go of the slot, so that the server is not kept from stopping; it takes it "
                "again by itself when the server is back, or a sink takes records again";

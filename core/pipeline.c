@@ -214,11 +214,16 @@ void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns)
     doorbell_force(&pipeline->source.bell);
 }
 
-void pipeline_join(struct pipeline *pipeline)
+void pipeline__join_source(struct pipeline *pipeline)
 {
     if (pipeline->source_thread_started)
         (void)pthread_join(pipeline->source_thread, NULL);
     pipeline->source_thread_started = false;
+}
+
+void pipeline_join(struct pipeline *pipeline)
+{
+    pipeline__join_source(pipeline);
     for (uint32_t i = 0; i < pipeline->sink_count; i++)
         pipeline_join_worker(pipeline, i);
 }

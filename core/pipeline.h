@@ -47,7 +47,8 @@ struct pipeline {
     struct journal journal;
     struct journal_entry known; /* of the state file at the start */
     bool was_known;
-    uint32_t watch; /* LEAT_WATCH_...: a view beside the daemon, see leat_source_start */
+    int64_t ended_ns; /* [main] when the control thread found the source thread through; 0: not yet */
+    uint32_t watch;   /* LEAT_WATCH_...: a view beside the daemon, see leat_source_start */
     pthread_t source_thread;
     pthread_t worker_threads[JOURNAL_SINKS_MAX];
     bool worker_running[JOURNAL_SINKS_MAX]; /* its thread is to be joined */
@@ -94,6 +95,17 @@ bool pipeline_recall(struct pipeline *pipeline, const struct journal_entry *know
 bool pipeline_start(struct pipeline *pipeline, struct failure *failure); /* [main] */
 void pipeline_ask_stop(struct pipeline *pipeline, int64_t deadline_ns);  /* [main] again: sooner */
 void pipeline_join(struct pipeline *pipeline);    /* [main] once ended, or asked to stop: waits */
+
+/* [main] Every thread of it has come to its end, so that joining takes no time. */
+bool pipeline_is_over(const struct pipeline *pipeline);
+
+/* [main] It should have been over for a while, by every deadline: a thread of it does not come back
+ * from its plugin.  Then it can be neither joined nor destroyed. */
+bool pipeline_is_overdue(struct pipeline *pipeline);
+
+/* [main] Then: joins the threads that have ended, and says in the log which have not; *first is the part of
+ * one of these. */
+void pipeline_leave_behind(struct pipeline *pipeline, const char **first);
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
 
 /* [main] */

@@ -27,6 +27,8 @@ bool pipeline__start_thread(pthread_t *thread, void *(*entry)(void *), void *arg
 /* [main] What a plugin's create has returned; false: *error says it in any case. */
 bool pipeline__is_made(leat_status status, leat_error *error);
 
+void pipeline__join_source(struct pipeline *pipeline); /* [main] waits; again: nothing more */
+
 /* ---- pipeline_source.c ---------------------------------------------------------------------- */
 
 /* [main] Sets aside `share` bytes, a part of the memory in `factor`, and makes the plugin's instance. */

@@ -12,7 +12,8 @@
  *
  * and when all have ended, one switch (reload_switch.c): old things joined, new things started, the
  * registry changed.  What is made anew, and what is only replaced: reload_plan.c;
- * what settling waits for: reload_settle.c.
+ * what settling waits for: reload_settle.c; what becomes of it when a thread does not end:
+ * reload_overdue.c.
  * Which changes need what, and why nothing is lost or doubled on the way: docs/adr/0301.
  */
 #include "reload_internal.h"
@@ -105,6 +106,7 @@ static void stop_all(struct control *control, struct reload *reload)
 
     stage_pass("reload_settled");
     reload->phase = STOPPING;
+    reload->stopping_ns = now_ns;
     for (size_t i = 0; i < control->config->pipeline_count; i++) {
         struct pipeline *pipeline = control->pipelines[i];
         if (!reload->leaves[i])
@@ -249,6 +251,7 @@ void reload_take_back(struct control *control, size_t index, struct order *order
 void reload_step(struct control *control)
 {
     struct reload *reload = control->reload;
+    struct failure failure = FAILURE_NONE;
     char why[400];
 
     if (reload->phase == SETTLING) {
@@ -265,6 +268,10 @@ void reload_step(struct control *control)
     }
     if (reload->phase == STOPPING && has_stopped(control, reload)) {
         reload__switch(control);
+        return;
+    }
+    if (reload->phase == STOPPING && reload__is_overdue(control, &failure)) {
+        reload__leave_behind(control, &failure);
         return;
     }
     if (reload->order &&

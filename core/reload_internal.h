@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * reload_internal.h -- what reload.c (the phases), reload_plan.c (what a new configuration asks
- * for), reload_settle.c (what leaves finishes) and reload_switch.c (the old makes way for the new)
- * share.  [main]
+ * for), reload_settle.c (what leaves finishes), reload_overdue.c (what does not) and reload_switch.c
+ * (the old makes way for the new) share.  [main]
  */
 #ifndef LEAT_RELOAD_INTERNAL_H
 #define LEAT_RELOAD_INTERNAL_H
@@ -37,6 +37,7 @@ struct reload {
     bool refused;          /*       it stays so, since there is a gap by now */
     enum phase phase;
     int64_t begun_ns;
+    int64_t stopping_ns; /* when STOPPING began */
     bool drop_removed;
     struct order *order; /* to be answered; NULL: a signal, or answered */
     struct job jobs[CONFIG_PIPELINES_MAX];
@@ -58,6 +59,12 @@ int reload__find(const struct config *config, const char *pipeline);
 /* reload_settle.c */
 /* Looks at everything that leaves.  NEVER: *why says what has to be mended. */
 enum settled reload__look(struct control *control, char *why, size_t size);
+
+/* reload_overdue.c */
+/* While STOPPING: should something have ended long ago?  Then *failure is whose thread. */
+bool reload__is_overdue(struct control *control, struct failure *failure);
+/* Then: the daemon ends, and *reload is given up without being freed. */
+void reload__leave_behind(struct control *control, struct failure *failure);
 
 /* reload_switch.c */
 /* Everything has stopped: the new takes over, and *reload is freed. */

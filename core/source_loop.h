@@ -31,6 +31,7 @@ struct source_counters { /* written by the source thread, read by any: relaxed *
     _Atomic uint64_t in_flight;       /* batches in the window */
     _Atomic uint64_t pool_used;       /* bytes */
     _Atomic int64_t oldest_commit_us; /* of what is in flight; 0: nothing is */
+    _Atomic int64_t still_ms; /* so long it has not come back from its plugin; the watchdog writes it */
     _Atomic int state;                /* LEAT_STATE_... */
 };
 

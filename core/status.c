@@ -60,6 +60,7 @@ static void take_sink(struct pipeline *pipeline, size_t index, int64_t now_ns,
     out->pool_used_bytes = load(&counters->pool_used);
     out->position = load(&counters->accepted);
     out->hold_ms = atomic_load_explicit(&counters->hold_ms, memory_order_relaxed);
+    out->still_ms = atomic_load_explicit(&counters->still_ms, memory_order_relaxed);
     if (oldest_ns > 0 && now_ns > oldest_ns)
         out->oldest_ms = (now_ns - oldest_ns) / 1000000;
     if ((out->state == WORKER_RETRYING || out->state == WORKER_DOWN) && retry_ns > now_ns)
@@ -83,6 +84,7 @@ static void take_source(struct pipeline *pipeline, int64_t now_us, struct status
 
     out->source = atomic_load_explicit(&counters->state, memory_order_relaxed);
     out->up = out->source == LEAT_STATE_STREAMING;
+    out->still_ms = atomic_load_explicit(&counters->still_ms, memory_order_relaxed);
     (void)snprintf(out->name_space, sizeof out->name_space, "%s", name_space ? name_space : "");
     note_read(&pipeline->source.state_detail, &out->detail);
     note_read(&pipeline->source_note, &out->error);

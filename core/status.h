@@ -33,6 +33,7 @@ struct status_sink {
     int64_t retry_in_ms;
     int64_t hold_ms;  /* the sink's own wish: confirmed so long after it is acknowledged */
     int64_t stall_ms; /* of the configuration: older than this is a stall */
+    int64_t still_ms; /* so long its thread has not come back from the plugin; 0: it turns */
     struct note_copy error;
     struct histogram_copy queued, delivered;
     struct histogram_copy commit_to_queued, commit_to_encoded, commit_to_submitted,
@@ -61,6 +62,7 @@ struct status_pipeline {
         lag_bytes;    /* what is not confirmed, of what the origin has sent or, where known, has */
     int64_t lag_ms;   /* likewise, in time */
     int64_t stuck_ms; /* something is in flight, and nothing has moved for so long */
+    int64_t still_ms; /* so long the source's thread has not come back from the plugin; 0: it turns */
     int64_t oldest_commit_ms; /* age of the oldest transaction in flight; 0: nothing is */
     double changes_per_second;
     struct histogram_copy commit_to_received, commit_to_published, commit_to_confirmed;

@@ -154,9 +154,10 @@ static void put_sink(struct text_buffer *out, const struct status_sink *sink, bo
                ",\"waiting_batches\":%" PRIu64 ",\"encoded_parts\":%" PRIu64
                ",\"lent_parts\":%" PRIu64 ",\"pool_bytes\":%" PRIu64 ",\"pool_used_bytes\":%" PRIu64
                ",\"oldest_unacknowledged_ms\":%" PRId64 ",\"retry_in_ms\":%" PRId64
-               ",\"hold_ms\":%" PRId64 ",",
+               ",\"hold_ms\":%" PRId64 ",\"thread_stuck_ms\":%" PRId64 ",",
                sink->waiting_batches, sink->encoded_parts, sink->lent_parts, sink->pool_bytes,
-               sink->pool_used_bytes, sink->oldest_ms, sink->retry_in_ms, sink->hold_ms);
+               sink->pool_used_bytes, sink->oldest_ms, sink->retry_in_ms, sink->hold_ms,
+               sink->still_ms);
     put_lsn(out, "position", sink->position);
     text_put_string(out, ",\"latency_ms\":{");
     put_latencies(out, latencies, sizeof latencies / sizeof *latencies);
@@ -195,9 +196,9 @@ static void put_source(struct text_buffer *out, const struct status_pipeline *pi
     put_string(out, "namespace", pipeline->name_space);
     text_print(out,
                ",\"connections\":%" PRIu64 ",\"changes\":%" PRIu64 ",\"batches\":%" PRIu64
-               ",\"bytes\":%" PRIu64 ",\"starved\":%" PRIu64 ",\"changes_per_second\":%.1f,",
+               ",\"bytes\":%" PRIu64 ",\"starved\":%" PRIu64 ",\"changes_per_second\":%.1f,\"thread_stuck_ms\":%" PRId64 ",",
                pipeline->begins, pipeline->changes, pipeline->batches, pipeline->bytes,
-               pipeline->starved, pipeline->changes_per_second);
+               pipeline->starved, pipeline->changes_per_second, pipeline->still_ms);
     text_put_string(out, "\"latency_ms\":{");
     put_latencies(out, latencies, sizeof latencies / sizeof *latencies);
     text_put_string(out, "},\"operations\":{");

@@ -25,6 +25,13 @@ static void sink_reason(const struct status_pipeline *pipeline, const struct sta
 {
     char what[256];
 
+    if (sink->still_ms > 0) {
+        (void)snprintf(what, sizeof what,
+                       "sink %s is stuck: its thread has not come back from the plugin for %lld s",
+                       sink->name, (long long)(sink->still_ms / 1000));
+        reason(out, pipeline->name, what, sink->error.text);
+        return;
+    }
     switch (sink->state) {
     case WORKER_STARTING:
     case WORKER_DOWN:
@@ -70,7 +77,7 @@ static const char *lag_text(const struct status_pipeline *pipeline, char *text, 
 
 void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *out)
 {
-    char what[64], lag[96];
+    char what[128], lag[96];
 
     if (!pipeline->present || pipeline->state == PIPELINE_ENDED)
         return;
@@ -82,7 +89,13 @@ void status_reasons(const struct status_pipeline *pipeline, struct text_buffer *
         reason(out, pipeline->name, status_pipeline_word(pipeline), "");
         return;
     }
-    if (!pipeline->up) {
+    if (pipeline->still_ms > 0) {
+        (void)snprintf(what, sizeof what,
+                       "the source is stuck: its thread has not come back from the plugin for %lld s",
+                       (long long)(pipeline->still_ms / 1000));
+        reason(out, pipeline->name, what,
+               *pipeline->detail.text ? pipeline->detail.text : pipeline->error.text);
+    } else if (!pipeline->up) {
         (void)snprintf(what, sizeof what, "the source is %s", status_source_word(pipeline->source));
         reason(out, pipeline->name, what,
                *pipeline->detail.text ? pipeline->detail.text : pipeline->error.text);

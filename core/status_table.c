@@ -91,7 +91,7 @@ static void put_sink(struct text_buffer *out, const struct status *status,
     text_print(out, "  sink %-14s %-11s %10" PRIu64 " records  %10s  at %s\n", sink->name,
                status_sink_word(sink->state), sink->records,
                bytes_text(sink->bytes, size, sizeof size), lsn_text(sink->position, lsn));
-    if (sink->oldest_ms > 0 || !sink->up) {
+    if (sink->oldest_ms > 0 || !sink->up || sink->still_ms > 0) {
         text_print(out, "    waits for %s", status_waits_for(sink));
         if (sink->oldest_ms > 0)
             text_print(out, ", oldest record %s", time_text(sink->oldest_ms, age, sizeof age));
@@ -130,6 +130,9 @@ static void put_pipeline(struct text_buffer *out, const struct status *status,
         text_put_plain(out, pipeline->detail.text);
         text_put_string(out, "\n");
     }
+    if (pipeline->still_ms > 0)
+        text_print(out, "    stuck: its thread has not come back from the plugin for %s\n",
+                   time_text(pipeline->still_ms, age, sizeof age));
     text_print(out, "    received %s, confirmed %s: %s behind",
                lsn_text(pipeline->received, received), lsn_text(pipeline->recorded, recorded),
                bytes_text(pipeline->unconfirmed_bytes, size, sizeof size));

@@ -40,6 +40,8 @@ const char *status_sink_word(int state)
 
 const char *status_waits_for(const struct status_sink *sink)
 {
+    if (sink->still_ms > 0)
+        return "the plugin, which does not come back";
     switch (sink->state) {
     case WORKER_WAITING:
         return "the source to reach its origin";

@@ -92,6 +92,7 @@ struct worker_counters { /* written by the worker, read by any: relaxed */
         accepted; /* position of the newest record known durable in the sink; 0: none */
     _Atomic int64_t retry_at_ns; /* of RETRYING and DOWN */
     _Atomic int64_t oldest_ns;   /* when the oldest record not yet durable was encoded; 0: none */
+    _Atomic int64_t still_ms;    /* so long it has not come back from its plugin; the watchdog writes it */
     _Atomic int state;
 };
 

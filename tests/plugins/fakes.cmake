@@ -27,7 +27,7 @@ endforeach()
 foreach(case pause pause_sink drain drop gap guard reload_same reload_sinks reload_sinks_unknowing
         reload_sinks_out_of_order reload_back_off reload_lists reload_lists_unknowing reload_remove_down
         reload_source reload_source_while_down reload_pipelines reload_bad reload_place reload_storm signals failed
-        reload_and_stop systemd
+        reload_and_stop reload_and_end block block_second_signal block_reload systemd
         isolated_pause isolated_pause_sink isolated_drain isolated_drop isolated_reload_sinks isolated_reload_lists
         isolated_reload_bad isolated_reload_place)
   add_test(NAME change_${case} COMMAND /usr/bin/python3 "${CMAKE_CURRENT_SOURCE_DIR}/fakes/change.py"

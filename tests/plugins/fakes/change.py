@@ -651,6 +651,79 @@ def case_reload_and_stop():
         same("b", everything()[:len(got("b"))])
 
 
+def blocked(**environment):
+    """A daemon whose sink a does not come back from submit; b has what memory allows."""
+    write(pipeline(sinks=[sink("a", mode="block", every=3), sink("b")]), shutdown_timeout="1s")
+    process = serve(**environment)
+    until("the block", lambda: "as told: blocks" in said())
+    return process
+
+
+def goes_on():
+    write(pipeline(sinks=[sink("a"), sink("b")]))
+    process = serve()
+    all_there("a", "b")
+    stop(process)
+    complete("a", "b")
+
+
+def case_block():
+    """A thread that does not come back from its plugin is told of everywhere, starves systemd's watchdog, and does not
+    hold the end of the daemon."""
+    path = os.path.join(DIR, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        process = blocked(NOTIFY_SOCKET=path, WATCHDOG_USEC="4000000")
+        until("the watchdog's word", lambda: "thread is stuck, the watchdog is not fed" in said())
+        assert sink_status("a")["thread_stuck_ms"] >= 2000 and sink_status("b")["thread_stuck_ms"] == 0
+        assert "which does not come back" in sink_status("a")["waits_for"]
+        assert status()["source"]["thread_stuck_ms"] == 0
+        assert "sink a is stuck: its thread has not come back from the plugin" in ask("/readyz")[1]
+        assert 'leat_sink_thread_stuck_seconds{pipeline="p",sink="a"} 0' not in ask("/metrics")[1]
+        assert 'leat_sink_thread_stuck_seconds{pipeline="p",sink="b"} 0' in ask("/metrics")[1]
+        stop(process)
+        assert "it is left behind" in said()
+    goes_on()
+
+
+def case_block_second_signal():
+    """Who does not want to wait for that says it twice."""
+    process = blocked()
+    process.send_signal(signal.SIGTERM)
+    until("it stops", lambda: "stopping, what is in flight" in said())
+    stop(process, expect=-signal.SIGTERM)
+    assert "second signal, exiting at once" in said()
+    goes_on()
+
+
+def case_block_reload():
+    """A sink that cannot be replaced ends the daemon, so that systemd begins it again with the new file."""
+    process = blocked()
+    write(pipeline(sinks=[sink("a"), sink("b")]), shutdown_timeout="1s")
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=LIMIT)
+    assert process.returncode == 70, (process.returncode, said()[-2000:])
+    last = said().strip().splitlines()[-1]
+    assert last.startswith("leat: p/a: a thread of it does not come back from its plugin"), last
+    goes_on()
+
+
+def case_reload_and_end():
+    """A pipeline one of whose sinks is to be replaced ends by itself while the reload still waits for another."""
+    short = pipeline("q", [sink("c"), sink("d")], transactions=1000, end=True)
+    write(pipeline("p", [sink("a", mode="never")]), short)
+    process = serve()
+    moves("c", 500)
+    write(pipeline("p", [sink("a", mode="never")], burst=21), pipeline("q", [sink("c", lent=3), sink("d")], transactions=1000, end=True))
+    process.send_signal(signal.SIGHUP)
+    until("the end of q", lambda: got("d")[-1:] == [everything(1000)[-1]])
+    until("an end of the reload", lambda: reloads() == 1)
+    assert json.loads(ask("/status")[1])["reload"]["last"] == "done"
+    process.kill()
+    for name in "cd":
+        same(name, everything(1000))
+
+
 def case_systemd():
     """READY, STATUS, RELOADING with its time and READY again, STOPPING, EXTEND_TIMEOUT."""
     path = os.path.join(DIR, "notify")

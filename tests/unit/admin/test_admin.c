@@ -257,10 +257,19 @@ static void watchdog_is_fed_by_moving_threads_only(void **state)
             atomic_fetch_add(&pipeline->workers[0]->counters.turns, 1);
         watchdog_tick(&watchdog, &registry);
         assert_true(was_told(fd, i < 6 ? "WATCHDOG=1" : ""));
+        assert_int_equal(atomic_load(&pipeline->workers[0]->counters.still_ms),
+                         i < 6 ? 0 : (i - 4) * 1000);
+        assert_int_equal(atomic_load(&pipeline->source.counters.still_ms), 0);
         watchdog_tick(&watchdog, &registry); /* too early */
         assert_true(was_told(fd, ""));
         clock.now_ns += 1000000000;
     }
+    atomic_fetch_add(&pipeline->workers[0]->counters.turns, 1); /* it has come back */
+    atomic_fetch_add(&pipeline->source.counters.turns, 1);
+    watchdog_tick(&watchdog, &registry);
+    assert_true(was_told(fd, "WATCHDOG=1"));
+    assert_int_equal(atomic_load(&pipeline->workers[0]->counters.still_ms), 0);
+    clock.now_ns += 1000000000;
     atomic_store(&pipeline->state, PIPELINE_STOPPING); /* its own deadline bounds it */
     watchdog_tick(&watchdog, &registry);
     assert_true(was_told(fd, "WATCHDOG=1"));
