@@ -33,6 +33,10 @@ void config_read_routes(const struct config_reader *reader, const struct tree_no
 const struct plugin *config_find_plugin(const struct config_reader *reader,
                                         const struct tree_node *mapping, uint32_t kind);
 
+/* Behind all pipelines: refuses two instances that would have one place. */
+void config_check_alone(const struct config_reader *reader, const struct tree_node *pipelines,
+                        const struct config *config);
+
 /* Checks a template; node: the scalar it stands in. */
 void config_check_route(const struct config_reader *reader, const struct tree_node *node,
                         const char *route, const leat_route_rules *rules);

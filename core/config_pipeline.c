@@ -270,4 +270,5 @@ void config_read_pipelines(const struct config_reader *reader, const struct tree
     config->pipelines = pipelines;
     config->pipeline_count = count;
     check_memory(reader, node, config);
+    config_check_alone(reader, node, config);
 }

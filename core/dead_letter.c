@@ -63,6 +63,7 @@ struct dead_letter *dead_letter_open(const char *directory, const char *pipeline
                                      leat_error *error)
 {
     struct dead_letter *letter = calloc(1, sizeof *letter);
+    char name[DEAD_LETTER_NAME];
     int folder;
 
     if (!letter) {
@@ -71,7 +72,8 @@ struct dead_letter *dead_letter_open(const char *directory, const char *pipeline
     }
     letter->fd = -1;
     (void)snprintf(letter->sink, sizeof letter->sink, "%s", sink);
-    (void)snprintf(letter->path, sizeof letter->path, "%s/%s-%s.ndjson", directory, pipeline, sink);
+    dead_letter_name(name, pipeline, sink);
+    (void)snprintf(letter->path, sizeof letter->path, "%s/%s", directory, name);
     if (mkdir(directory, 0750) != 0 && errno != EEXIST) {
         (void)fail(error, LEAT_ECONFIG, "make", directory);
         goto out;

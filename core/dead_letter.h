@@ -11,7 +11,19 @@
 
 #include <leat/plugin.h>
 
+#include <stdio.h>
+
 struct dead_letter;
+
+enum { DEAD_LETTER_NAME = 63 + 1 + 63 + 8 };
+
+/* [any] The name of its file.  Two pipelines may give one name (a-b and c, a and b-c): then their
+ * folders have to differ, which config_alone.c sees to. */
+static inline void dead_letter_name(char out[DEAD_LETTER_NAME], const char *pipeline,
+                                    const char *sink)
+{
+    (void)snprintf(out, DEAD_LETTER_NAME, "%.63s-%.63s.ndjson", pipeline, sink);
+}
 
 /* What is kept of a record; all borrowed.  The value may be empty where the record could not even be
  * encoded.  Texts may hold anything: what is not UTF-8 is replaced in the line. */

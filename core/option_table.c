@@ -37,6 +37,11 @@ static const char *check_place(const leat_option *row, size_t struct_size)
         return "its member is not aligned";
     if (row->type == LEAT_OPT_ENUM && (!row->choices || !row->choices[0]))
         return "a choice without choices";
+    if (row->flags & LEAT_OPT_PATH && row->type != LEAT_OPT_STRING)
+        return "a path that is no text";
+    if (row->flags & LEAT_OPT_ALONE && row->type != LEAT_OPT_STRING &&
+        row->type != LEAT_OPT_STRINGS)
+        return "meant for one instance alone, and neither a text nor a list";
     if ((row->min || row->max) && row->min > row->max)
         return "min is greater than max";
     return NULL;

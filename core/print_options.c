@@ -19,6 +19,8 @@ static const struct flag_name flag_names[] = {
     {LEAT_OPT_SECRET, "secret"},
     {LEAT_OPT_RELOADABLE, "reloadable"},
     {LEAT_OPT_DEPRECATED, "deprecated"},
+    {LEAT_OPT_ALONE, "alone"},
+    {LEAT_OPT_PATH, "path"},
 };
 
 enum { FLAG_COUNT = sizeof flag_names / sizeof *flag_names, BOUNDS = 256 };

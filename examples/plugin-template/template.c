@@ -109,7 +109,8 @@ static void sink_destroy(leat_sink *sink)
 static const leat_sink_ops ops = {.size = sizeof ops, .create = sink_create, .start = sink_start,
     .submit = sink_submit, .poll = sink_poll, .stop = sink_stop, .destroy = sink_destroy};
 static const leat_option table[] = {
-    LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to.")};
+    LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,
+        "The file to append to.")};
 
 LEAT_EXPORT const leat_plugin leat_plugin_v1 = {
     .magic = LEAT_ABI_MAGIC, .abi_major = LEAT_ABI_MAJOR, .abi_minor = LEAT_ABI_MINOR,

@@ -128,7 +128,7 @@ const leat_sink_ops ops = {sizeof ops, 0, nullptr, sink_create, sink_start, sink
                            nullptr, nullptr};
 
 const leat_option table[] = {
-    LEAT_OPTION_STRING("path", options, path, nullptr, LEAT_OPT_REQUIRED, "The file to append to."),
+    LEAT_OPTION_STRING("path", options, path, nullptr, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH, "The file to append to."),
 };
 
 } // namespace

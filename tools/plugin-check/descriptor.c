@@ -41,8 +41,8 @@ static void check_rows(void)
 {
     size_t count;
     const leat_option *rows = plugin_options(subject.plugin, &count);
-    const uint32_t known =
-        LEAT_OPT_REQUIRED | LEAT_OPT_SECRET | LEAT_OPT_RELOADABLE | LEAT_OPT_DEPRECATED;
+    const uint32_t known = LEAT_OPT_REQUIRED | LEAT_OPT_SECRET | LEAT_OPT_RELOADABLE |
+                           LEAT_OPT_DEPRECATED | LEAT_OPT_ALONE | LEAT_OPT_PATH;
     for (size_t i = 0; i < count; i++) {
         const leat_option *row = &rows[i];
         if (!is_lower_name(row->name))

@@ -709,7 +709,12 @@ enum {
     LEAT_OPT_REQUIRED = 1u << 0,
     LEAT_OPT_SECRET = 1u << 1,     /* never logged, never shown                                  */
     LEAT_OPT_RELOADABLE = 1u << 2, /* may change without recreating the instance                 */
-    LEAT_OPT_DEPRECATED = 1u << 3  /* help says what replaced it                                 */
+    LEAT_OPT_DEPRECATED = 1u << 3, /* help says what replaced it                                 */
+    LEAT_OPT_ALONE = 1u << 4,      /* STRING, STRINGS: no two instances of this plugin may have  */
+                                   /* the same (of lists: an entry in common), in all options    */
+                                   /* with this flag together.  Unset: shared with nobody        */
+    LEAT_OPT_PATH = 1u << 5        /* STRING: a path.  With ALONE it is compared by where it     */
+                                   /* leads, and one inside the other is the same                */
 };
 
 typedef struct leat_option { /* growing, by leat_plugin.option_stride */

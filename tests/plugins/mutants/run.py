@@ -119,14 +119,18 @@ SINK = {
     "no_license": ("C-01", [('.license = "Apache-2.0", ', "")]),
     "core_name": ("C-02", [('LEAT_OPTION_STRING("path"', 'LEAT_OPTION_STRING("format"')]),
     "no_help": ("C-02", [('"The file to append to."', 'NULL')]),
-    "open_secret": ("C-02", [('LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to.")',
-                              'LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to."), '
+    "open_secret": ("C-02", [('LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,\n        "The file to append to.")',
+                              'LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,\n        "The file to append to."), '
                               'LEAT_OPTION_STRING("password", struct options, other, NULL, 0, "Of the login.")'),
                              ("struct options { const char *path; }", "struct options { const char *path, *other; }")]),
-    "bad_default": ("C-02", [('LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to.")',
-                              'LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to."), '
+    "bad_default": ("C-02", [('LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,\n        "The file to append to.")',
+                              'LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,\n        "The file to append to."), '
                               'LEAT_OPTION_INT("size", struct options, size, "many", 1, 9, 0, "How many.")'),
                              ("struct options { const char *path; }", "struct options { const char *path; int64_t size; }")]),
+    "number_alone": ("C-02", [('LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,\n        "The file to append to.")',
+                               'LEAT_OPTION_STRING("path", struct options, path, NULL, LEAT_OPT_REQUIRED, "The file to append to."), '
+                               'LEAT_OPTION_INT("size", struct options, size, "1", 1, 9, LEAT_OPT_ALONE, "How many.")'),
+                              ("struct options { const char *path; }", "struct options { const char *path; int64_t size; }")]),
     "loading_opens": ("C-03", [("static const leat_sink_ops ops", "__attribute__((constructor)) static void load(void) "
                                 "{ (void)!dup(0); }\nstatic const leat_sink_ops ops")]),
     "loading_prints": ("C-25", [("static const leat_sink_ops ops", "__attribute__((constructor)) static void load(void) "

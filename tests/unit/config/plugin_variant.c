@@ -54,6 +54,16 @@
 #define RULES &rules
 #endif
 
+#ifndef DIRECTORY_FLAGS
+#define DIRECTORY_FLAGS 0
+#endif
+#ifndef SERVERS_FLAGS
+#define SERVERS_FLAGS 0
+#endif
+#ifndef COUNT_FLAGS
+#define COUNT_FLAGS 0
+#endif
+
 __attribute__((constructor)) static void leave_a_trace(void)
 {
     const char *path = getenv("LEAT_TEST_RAN");
@@ -74,14 +84,15 @@ static const char *const choices[] = {"none", "zstd", "lz4", NULL};
 
 #define T struct options
 __attribute__((unused)) static const leat_option options[] = {
-    LEAT_OPTION_STRING("directory", T, text, NULL, LEAT_OPT_REQUIRED, "Where. It has a dot."),
+    LEAT_OPTION_STRING("directory", T, text, NULL, LEAT_OPT_REQUIRED | DIRECTORY_FLAGS,
+                       "Where. It has a dot."),
     LEAT_OPTION_STRING("password", T, secret, NULL, LEAT_OPT_SECRET, "Nobody may see it."),
-    LEAT_OPTION_INT(COUNT_NAME, T, count, DEFAULT_COUNT, 1, 100, 0, "How many."),
+    LEAT_OPTION_INT(COUNT_NAME, T, count, DEFAULT_COUNT, 1, 100, COUNT_FLAGS, "How many."),
     LEAT_OPTION_DURATION("roll.age", T, delay_ms, "1h", 1000, INT64_MAX, 0, "How old."),
     LEAT_OPTION_SIZE("roll.size", T, size, "64MiB", 1024, 1073741824, 0, "How large."),
     LEAT_OPTION_ENUM("compression", T, choice, "none", choices, 0, "How small."),
     LEAT_OPTION_BOOL("sync", T, flag, "true", 0, "Whether."),
-    LEAT_OPTION_STRINGS("servers", T, list, "[a, b]", 0, "Which."),
+    LEAT_OPTION_STRINGS("servers", T, list, "[a, b]", SERVERS_FLAGS, "Which."),
     LEAT_OPTION_PAIRS("properties", T, pairs, 0, "Others."),
 };
 #undef T

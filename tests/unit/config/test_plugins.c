@@ -119,6 +119,9 @@ static void what_the_descriptor_gets_wrong_is_named(void **state)
     refused("bad_stride", "options of 8 bytes, expected at least 64");
     refused("bad_place", "option \"count\": its member lies outside of config_size");
     refused("core_name", "option \"format\": the name is the core's, expected another");
+    refused("number_path", "option \"count\": a path that is no text");
+    refused("number_alone",
+            "option \"count\": meant for one instance alone, and neither a text nor a list");
     refused("bad_default", "option \"count\": is too large; write at most 100");
 }
 
