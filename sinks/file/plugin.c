@@ -18,7 +18,8 @@ enum { NEXT_ROOM = 65536 };
 static const char *const compressions[] = {"none", "zstd", NULL};
 
 static const leat_option options[] = {
-    LEAT_OPTION_STRING("directory", struct file_config, directory, NULL, LEAT_OPT_REQUIRED,
+    LEAT_OPTION_STRING("directory", struct file_config, directory, NULL,
+                       LEAT_OPT_REQUIRED | LEAT_OPT_ALONE | LEAT_OPT_PATH,
                        "Where the segments go; made when only its last part is missing, and used "
                        "by this sink alone."),
     LEAT_OPTION_SIZE("rotate_size", struct file_config, rotate_size, "256MiB", 4096,

@@ -20,7 +20,7 @@ const char *const kafka_mechanisms[] = {"none", "PLAIN", "SCRAM-SHA-256", "SCRAM
 #define SECRET LEAT_OPT_SECRET
 
 static const leat_option options[] = {
-    LEAT_OPTION_STRINGS("brokers", O, brokers, NULL, LEAT_OPT_REQUIRED,
+    LEAT_OPTION_STRINGS("brokers", O, brokers, NULL, LEAT_OPT_REQUIRED | LEAT_OPT_ALONE,
                         "The brokers to begin with, HOST:PORT each; the others are learned."),
     LEAT_OPTION_DURATION("connect_timeout", O, connect_timeout_ms, "10s", 100, 600000, 0,
                          "How long a start waits for a broker before it is tried anew."),
@@ -57,7 +57,7 @@ static const leat_option options[] = {
     LEAT_OPTION_DURATION("scan.settle", O, settle_ms, "300ms", 0, 60000, 0,
                          "How long a topic must be quiet after a start that follows a failure, so "
                          "that what an old connection still delivers is seen."),
-    LEAT_OPTION_STRING("transactional_id", O, transactional_id, NULL, 0,
+    LEAT_OPTION_STRING("transactional_id", O, transactional_id, NULL, LEAT_OPT_ALONE,
                        "Turns on transactions under this id, which must be this sink's alone."),
     LEAT_OPTION_STRING("position_topic", O, position_topic, "leat-positions", 0,
                        "The compacted topic that holds the position of each transactional id."),

@@ -304,6 +304,53 @@ def test_a_mistake_is_78_with_its_place(mistake, leat):
         assert re.search(rf"config\.yaml:{line}:\d+: .*{words}", said), said
 
 
+def kafka(name, **options):
+    return {"name": name, "plugin": "kafka", "brokers": ["one:9092", "two:9092"], "route": "t", "transactional_id": "shop", **options}
+
+
+def file(name, directory, **options):
+    return {"name": name, "plugin": "file", "directory": directory, **options}
+
+
+ONE_PLACE = {
+    "the same": (file("a", "{}/real/x"), file("b", "{}//link/../link/./x/"), "b/b", r'"directory": sink "a/a" \(line \d+\) has .*/real/x '),
+    "inside": (file("a", "{}/real/x"), file("b", "{}/link/x/y"), "b/b", r'"directory": .*/real/x/y lies inside .*/real/x, .* sink "a/a"'),
+    "around": (file("a", "{}/link/x"), file("b", "{}/real"), "b/b", r'"directory": in .*/real lies .*/real/x, .* sink "a/a"'),
+    "letters": (file("b-c", "{}/x", on_reject="dead_letter", dead_letter="{}/real/dead"),
+                file("c", "{}/y", on_reject="dead_letter", dead_letter="{}/link/dead"), "a-b/c",
+                r'"dead_letter": .*/real/dead/a-b-c.ndjson, .* sink "a/b-c"'),
+    "fenced": (kafka("a"), kafka("b", brokers=["two:9092"]), "b/b", r'"transactional_id": sink "a/a" .* the same "brokers"'),
+}
+
+
+@pytest.mark.subset
+@pytest.mark.parametrize("case, pipelines", [(case, n) for case in ONE_PLACE for n in (1, 2) if (case, n) != ("letters", 1)])
+def test_two_sinks_in_one_place_are_refused(case, pipelines, leat, scratch):
+    first, second, name, words = ONE_PLACE[case]
+    (scratch / "real").mkdir()
+    (scratch / "link").symlink_to("real")
+    sinks = [{key: value.format(scratch) if isinstance(value, str) else value for key, value in sink.items()} for sink in (first, second)]
+    source = {"plugin": "pgoutput", "dsn": "host=/nowhere dbname=x", "slot": "s", "publication": "p"}
+    other = name.split("/")[0]
+    tree = [{"name": "a", "source": source, "sinks": sinks[:1]}, {"name": other, "source": dict(source, slot="t"), "sinks": sinks[1:]}]
+    if pipelines == 1:
+        tree = [{"name": "a", "source": source, "sinks": sinks}]
+    daemon = leat(pipelines=tree)
+    lines = daemon.config.read_text(encoding="utf-8").splitlines()
+    option = re.match(r'"(\w+)"', words)[1]
+    line = max(n for n, text in enumerate(lines, 1) if f"{option}:" in text.replace("- ", ""))
+    column = len(lines[line - 1]) - len(lines[line - 1].split(": ", 1)[1]) + 1
+    for verb in (["check"], ["check", "--offline"], ["run"], ["tail"]):
+        done = command(*verb, "-c", daemon.config)
+        assert done.returncode == 78, done
+        assert re.fullmatch(rf"{re.escape(str(daemon.config))}:{line}:{column}: {words}.*; (give|name) .*\n", done.stderr), (done.stderr, line, column)
+    assert not list(daemon.state.iterdir())
+    # What only looks alike is taken.
+    lines[line - 1] = lines[line - 1][:column - 1] + '"/nowhere/else"'
+    daemon.write_config("\n".join(lines))
+    assert command("check", "--offline", "-c", daemon.config).returncode == 0
+
+
 @pytest.mark.subset
 @pytest.mark.parametrize("wrong, words", [({"slot": "A b"}, "slot must be"), ({"dsn": "who knows"}, "dsn is not"),
                                           ({"publication": ""}, "publication 1 of the list"), ({"accept_gap": "x"}, "accept_gap must be"),

@@ -193,6 +193,60 @@ def test_a_bad_file_changes_nothing(db, leat, scratch):
     assert shop.daemon.terminate() == 0
 
 
+@pytest.mark.parametrize("how", ["added", "moved"])
+def test_a_sink_put_into_anothers_folder_changes_nothing(how, db, leat, scratch):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    shop = Shop(db, leat, scratch)
+    (scratch / "link").symlink_to("archive")
+    other = {"name": "other", "plugin": "file", "directory": str(scratch / "other")}
+    if how == "moved":
+        shop.sinks.append(other)
+        shop.daemon.write_config()
+    shop.start()
+    db.execute("INSERT INTO t VALUES (1)")
+    shop.confirmed()
+    assert (scratch / "other").exists() == (how == "moved")
+    if how == "added":
+        shop.sinks.append(other)
+    for directory, words in (("archive/", "has .*/archive for itself"), ("link/in", "lies inside .*/archive,"), (".", "lies .*/archive,")):
+        other["directory"] = str(scratch / directory)
+        error = shop.reload(expect=422)["error"]
+        assert re.search(rf'config\.yaml:\d+:\d+: "directory": .*{words}', error) and 'sink "p/archive"' in error, error
+        before = shop.admin.status()["reload"]["refused"]
+        shop.daemon.signal(signal.SIGHUP)
+        wait.until(lambda b=before: shop.admin.status()["reload"]["refused"] > b, "the signal's answer in the status")
+        assert 'sink "p/archive"' in shop.admin.status()["reload"]["text"]
+    db.execute("INSERT INTO t VALUES (2)")
+    shop.confirmed()
+    assert [record.key["id"] for record in records.load(scratch / "archive") if record.op == "insert"] == ["1", "2"]
+    assert shop.admin.pipeline()["source"]["connections"] == 1
+    other["directory"] = str(scratch / "elsewhere")
+    shop.reload()
+    db.execute("INSERT INTO t VALUES (3)")
+    shop.confirmed()
+    assert "3" in [record.key["id"] for record in records.load(scratch / "elsewhere") if record.op == "insert"]
+    assert shop.daemon.terminate() == 0
+
+
+def test_two_sinks_change_their_folders_with_each_other(db, leat, scratch):
+    """Each goes where the other one was, which is nobody's place any more: the file is right, and so is what comes."""
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    shop = Shop(db, leat, scratch)
+    other = {"name": "other", "plugin": "file", "directory": str(scratch / "other")}
+    shop.sinks.append(other)
+    shop.daemon.write_config()
+    shop.start()
+    db.execute("INSERT INTO t VALUES (1)")
+    shop.confirmed()
+    other["directory"], shop.archive["directory"] = shop.archive["directory"], other["directory"]
+    shop.reload()
+    db.execute("INSERT INTO t VALUES (2)")
+    shop.confirmed()
+    for folder in ("archive", "other"):
+        assert [record.key["id"] for record in records.load(scratch / folder) if record.op == "insert"] == ["1", "2"]
+    assert shop.daemon.terminate() == 0
+
+
 def test_a_paused_pipeline_lets_the_server_shut_down(own_cluster, leat, scratch):
     """It keeps its slot, not its connection, when release_after has passed."""
     cluster = own_cluster()
