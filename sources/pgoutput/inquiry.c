@@ -60,7 +60,11 @@ static const char settings_sql[] =
     " set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false),"
     " set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '1', false),"
     " set_config('bytea_output', 'hex', false), set_config('lc_monetary', 'C', false),"
-    " set_config('search_path', 'pg_catalog', false)";
+    " set_config('search_path', 'pg_catalog', false),"
+    /* A walsender that waits before it makes a slot notices so that we have gone, and makes none.
+     * Servers elsewhere may refuse it.  It begins with the next statement of SQL. */
+    " (SELECT set_config(name, '2s', false) FROM pg_settings WHERE"
+    "  name = 'client_connection_check_interval' AND setting = '0' AND version() ~ 'linux')";
 
 /* One row, whether there is a slot or not.  to_jsonb: columns that later versions added, NULL
  * before.  All of it is open to every role, but for the name of another role's session. */

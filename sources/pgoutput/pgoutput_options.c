@@ -15,6 +15,13 @@ static bool slot_name_is_good(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == length;
 }
 
+int64_t options_liveness_ms(const struct pgoutput_options *options)
+{
+    if (options->liveness_timeout_ms > 0)
+        return options->liveness_timeout_ms;
+    return options->status_interval_ms > 15000 ? 2 * options->status_interval_ms : 30000;
+}
+
 leat_status options_check(const struct pgoutput_options *options, leat_error *error)
 {
     if (!options->dsn || !*options->dsn)

@@ -38,4 +38,7 @@ enum guard_action { GUARD_LOG = 0, GUARD_DROP_SINK, GUARD_STOP };
  * can read.  OK, or ECONFIG with *error. */
 leat_status options_check(const struct pgoutput_options *options, leat_error *error);
 
+/* [any] Silence of a connection that is not told from death. */
+int64_t options_liveness_ms(const struct pgoutput_options *options);
+
 #endif

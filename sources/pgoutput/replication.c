@@ -32,9 +32,6 @@ void replication_begin(leat_source *source)
     struct replication *stream = &source->stream;
     const struct pgoutput_options *options = source->options;
     int64_t now = now_of(source);
-    int64_t liveness_ms = options->liveness_timeout_ms;
-    if (liveness_ms <= 0)
-        liveness_ms = options->status_interval_ms > 15000 ? 2 * options->status_interval_ms : 30000;
     const char *host = PQhost(source->conn);
     bool local = host && (*host == '/' || *host == '@');
     assert(!stream->pending);
@@ -42,7 +39,7 @@ void replication_begin(leat_source *source)
         .begun_ns = now,
         .heard_ns = now,
         .pinged_ns = now,
-        .liveness_ns = liveness_ms * MS,
+        .liveness_ns = options_liveness_ms(options) * MS,
         .pace = pace_begin(local),
     };
     /* Not source->start: a stream that begins anew begins behind what was handed over, and that is

@@ -7,12 +7,12 @@
 #include "fault.h"
 #include "guard_rules.h"
 #include "inquiry.h"
+#include "slot_create.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #define LIMIT_NS (INT64_C(10) * 1000000000)
-#define CREATE_NS (INT64_C(600) * 1000000000) /* it waits for running transactions */
 
 static void print(leat_output *output, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -139,8 +139,12 @@ static leat_status create(PGconn *conn, const struct pgoutput_options *options, 
 {
     struct origin_facts facts = {0};
     char position[WAL_TEXT];
+    /* First: it sees to it that the server makes no slot once we have gone. */
     leat_status status =
-        ask(conn, ASK_PUBLICATIONS, options, connect_now_ns() + LIMIT_NS, &facts, error);
+        ask(conn, ASK_SETTINGS, options, connect_now_ns() + LIMIT_NS, &facts, error);
+    if (status)
+        return status;
+    status = ask(conn, ASK_PUBLICATIONS, options, connect_now_ns() + LIMIT_NS, &facts, error);
     if (status)
         return status;
     if (facts.publication_missing)
@@ -149,21 +153,13 @@ static leat_status create(PGconn *conn, const struct pgoutput_options *options, 
             "publication \"%s\" does not exist: it has to be created before the slot, see "
             "leat setup",
             facts.missing_publication);
-    if (options->failover) {
-        status = ask(conn, ASK_SETTINGS, options, connect_now_ns() + LIMIT_NS, &facts, error);
-        if (status)
-            return status;
-        if (facts.version < 170000)
-            return fault_set(error, LEAT_ECONFIG, 78,
-                             "failover: true needs PostgreSQL 17 or newer, the server is %d",
-                             facts.version / 10000);
-    }
-    status = ask(conn, ASK_CREATE, options, connect_now_ns() + CREATE_NS, &facts, error);
-    if (status) {
-        if (error)
-            error->exit_code = 73;
+    if (options->failover && facts.version < 170000)
+        return fault_set(error, LEAT_ECONFIG, 78,
+                         "failover: true needs PostgreSQL 17 or newer, the server is %d",
+                         facts.version / 10000);
+    status = slot_create(conn, options, &facts, error);
+    if (status)
         return status;
-    }
     (void)wal_print(facts.slot.confirmed_lsn, position);
     if (output->json)
         print(output, "{\"slot\":\"%s\",\"created\":true,\"consistent_point\":\"%s\"}\n",

@@ -42,14 +42,22 @@ short source_wait(const leat_source *source, int fd, short events, int64_t until
 {
     struct timespec time;
     struct pollfd fds[] = {
-        {.fd = fd, .events = events}, {.fd = source->host->wake_fd, .events = POLLIN}, {.fd = -1}};
+        {.fd = fd, .events = events},
+        {.fd = source->host->wake_fd, .events = POLLIN},
+        {.fd = -1},
+        {.fd = -1},
+    };
+    int64_t creation_ns;
+    fds[3].fd = creation_wait(&source->creation, &fds[3].events, &creation_ns);
+    if (creation_ns < until_ns)
+        until_ns = creation_ns;
     if (source->guard) {
         int64_t guard_ns;
         fds[2].fd = guard_wait(source->guard, &fds[2].events, &guard_ns);
         if (guard_ns < until_ns)
             until_ns = guard_ns;
     }
-    int ready = ppoll(fds, 3, source_wait_time(source, until_ns, max_ms, &time), NULL);
+    int ready = ppoll(fds, 4, source_wait_time(source, until_ns, max_ms, &time), NULL);
     return ready > 0 ? fds[0].revents : (short)0;
 }
 
@@ -185,8 +193,6 @@ static leat_status stop(leat_source *source, uint32_t deadline_ms)
     int64_t limit_ms = deadline_ms < GOODBYE_MS ? deadline_ms : GOODBYE_MS;
     if (source->state == SOURCE_STREAMING)
         replication_finish(source, source_now(source) + limit_ms * MS);
-    else if (source->state == SOURCE_ASKING && source->watch.on)
-        watch_cancel(source->conn);
     source_close(source);
     replication_end(source);
     catalog_close(source->catalog);

@@ -8,6 +8,7 @@
 
 #include "catalog.h"
 #include "connect.h"
+#include "creation.h"
 #include "decoder.h"
 #include "guard.h"
 #include "inquiry.h"
@@ -43,13 +44,17 @@ struct leat_source {
     int64_t delay_ms;    /* the back-off's last step                       */
     unsigned attempt;    /* connections tried: turns a list of hosts       */
     uint64_t random;
-    enum question question; /* ASKING */
+    enum question question;   /* ASKING */
+    struct creation creation; /* ASKING for a slot */
+    enum creation_kind told_kind;
+    int64_t tell_ns; /* ASKING: when it is said (again) what is waited for */
     struct text *sql;
     struct origin_facts facts;
     struct slot_memory memory;
     bool begun;       /* a stream has begun in this run */
     bool stale;       /* what was asked before a wait for the slot may not be true any more */
     bool standing_by; /* somebody else has the slot, and that was said */
+    bool told_making; /* somebody else makes the slot, and that was said */
     int64_t own_pid;  /* of our walsender, the last one; 0: none yet */
     uint64_t prove;   /* ASKING: the sinks have to hold all up to here; 0: no need */
     char prove_why[LEAT_ERROR_TEXT];

@@ -8,11 +8,13 @@
 #include "fault.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ASK_MS 30000
-#define CREATE_MS (24 * 3600 * 1000) /* it waits for every transaction that runs now */
+#define TELL_MS 5000       /* then it is said what is waited for          */
+#define TELL_MAX_MS 600000 /* and again, after twice as long and at most this */
 
 leat_status source_connect(leat_source *source, leat_error *error)
 {
@@ -35,8 +37,10 @@ leat_status source_connect(leat_source *source, leat_error *error)
 
 leat_status source_ask(leat_source *source, enum question question)
 {
+    int64_t now = source_now(source);
     source->question = question;
-    source->deadline_ns = source_now(source) + (question == ASK_CREATE ? CREATE_MS : ASK_MS) * MS;
+    source->deadline_ns = question == ASK_CREATE ? INT64_MAX : now + ASK_MS * MS;
+    source->tell_ns = now + TELL_MS * MS;
     source->state = SOURCE_ASKING;
     uint64_t number =
         question == ASK_HISTORY ? strtoull(source->facts.timeline, NULL, 10) : source->start;
@@ -44,8 +48,13 @@ leat_status source_ask(leat_source *source, enum question question)
         watch_ask(&source->watch, source->sql);
     else
         inquiry_ask(question, source->conn, source->options, number, source->sql);
-    if (text_broken(source->sql) || !PQsendQuery(source->conn, source->sql->data))
+    if (text_broken(source->sql) || !PQsendQuery(source->conn, source->sql->data)) {
         source_lose_connecting(source);
+    } else if (question == ASK_CREATE) {
+        creation_begin(&source->creation, source->host, source->options, source->conn,
+                       options_liveness_ms(source->options) * MS, now);
+        source_report(source, LEAT_STATE_CONNECTING, source->creation.why);
+    }
     return LEAT_OK;
 }
 
@@ -134,7 +143,9 @@ static leat_status refused(leat_source *source, const PGresult *result, leat_err
     const char *state = fault_sqlstate(result);
     (void)fault_result(text, sizeof text, result);
     /* Somebody was quicker, or (PostgreSQL 17) the slot is being synchronised: look again. */
-    if (strcmp(state, "55006") == 0 && source->question != ASK_CREATE) {
+    bool made = strcmp(state, "42710") == 0 && source->question == ASK_CREATE && !source->watch.on;
+    if (made || (strcmp(state, "55006") == 0 && source->question != ASK_CREATE)) {
+        source->stale |= made;
         source->retry_ns = source_now(source) + source_jitter(source, STANDBY_MS) * MS;
         source->state = SOURCE_STANDBY;
         source_report(source, LEAT_STATE_WAITING, text);
@@ -151,6 +162,74 @@ static leat_status refused(leat_source *source, const PGresult *result, leat_err
     return LEAT_OK;
 }
 
+/* ---- waiting for an answer ------------------------------------------------------------------- */
+
+static void tell_creation(leat_source *source, int64_t now)
+{
+    const struct creation *creation = &source->creation;
+    int64_t waited_ns = now - creation->begun_ns;
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                 LEAT_F_STR("reason", creation->why),
+                                 LEAT_F_INT("waited_s", waited_ns / (1000 * MS)),
+                                 LEAT_F_INT("transaction_s", creation->lasts_s)};
+    source_say(source, LEAT_LOG_WARN, "waiting for the slot to be made", fields,
+               creation->kind == CREATION_BLOCKED && creation->lasts_s >= 0 ? 4 : 3);
+    source->told_kind = creation->kind;
+    source->tell_ns = now + (waited_ns < TELL_MAX_MS * MS ? waited_ns : TELL_MAX_MS * MS);
+}
+
+/* False: it was given up. */
+static bool look_at_creation(leat_source *source, int64_t now)
+{
+    const struct creation *creation = &source->creation;
+    enum creation_news news = creation_step(&source->creation, now);
+    if (news == CREATION_LOST) {
+        char why[CREATION_WHY + 64];
+        (void)snprintf(why, sizeof why, "%s: given up after %lld s", creation->why,
+                       (long long)((now - creation->heard_ns) / (1000 * MS)));
+        source_lose(source, "cannot begin", why, NULL);
+        return false;
+    }
+    if (news == CREATION_CHANGED)
+        source_report(source, LEAT_STATE_CONNECTING, creation->why);
+    bool late = now - creation->begun_ns >= TELL_MS * MS;
+    if (now >= source->tell_ns || (late && creation->kind != source->told_kind))
+        tell_creation(source, now);
+    return true;
+}
+
+/* False: it was given up. */
+static bool look_at_query(leat_source *source, int64_t now)
+{
+    if (now >= source->deadline_ns) {
+        source_lose(source, "cannot begin", "the server did not answer a query in time", NULL);
+        return false;
+    }
+    if (now >= source->tell_ns) {
+        static const char text[] = "the server does not answer yet";
+        const leat_field fields[] = {LEAT_F_INT("give_up_ms", (source->deadline_ns - now) / MS)};
+        source_report(source, LEAT_STATE_CONNECTING, text);
+        source_say(source, LEAT_LOG_WARN, text, fields, 1);
+        source->tell_ns = INT64_MAX;
+    }
+    return true;
+}
+
+static void wait_for_answer(leat_source *source, bool unsent, int32_t max_wait_ms)
+{
+    PGconn *conn = source->conn;
+    int64_t now = source_now(source);
+    if (source->question == ASK_CREATE ? !look_at_creation(source, now)
+                                       : !look_at_query(source, now))
+        return;
+    int64_t until_ns =
+        source->tell_ns < source->deadline_ns ? source->tell_ns : source->deadline_ns;
+    if (source_wait(source, PQsocket(conn), (short)(POLLIN | (unsent ? POLLOUT : 0)), until_ns,
+                    max_wait_ms) &&
+        !PQconsumeInput(conn))
+        source_lose_connecting(source);
+}
+
 leat_status source_step_asking(leat_source *source, int32_t max_wait_ms, leat_error *error)
 {
     PGconn *conn = source->conn;
@@ -160,14 +239,10 @@ leat_status source_step_asking(leat_source *source, int32_t max_wait_ms, leat_er
         return LEAT_OK;
     }
     if (connect_take(conn, &source->reply) == LEAT_AGAIN) {
-        short ready = source_wait(source, PQsocket(conn), (short)(POLLIN | (unsent ? POLLOUT : 0)),
-                                  source->deadline_ns, max_wait_ms);
-        if (ready && !PQconsumeInput(conn))
-            source_lose_connecting(source);
-        else if (!ready && source_now(source) >= source->deadline_ns)
-            source_lose(source, "cannot begin", "the server did not answer a query in time", NULL);
+        wait_for_answer(source, unsent > 0, max_wait_ms);
         return LEAT_OK;
     }
+    creation_end(&source->creation);
     PGresult *result = source->reply;
     source->reply = NULL;
     leat_status status = LEAT_OK;

@@ -12,16 +12,37 @@
 
 /* ---- STANDBY: somebody else has the slot ----------------------------------------------------- */
 
+/* It waits for transactions that ran then; a try of ours whose connection was lost, most likely. */
+static bool is_being_made(const struct slot_facts *slot)
+{
+    return slot->exists && slot->confirmed_lsn == 0;
+}
+
+static void tell_making(leat_source *source)
+{
+    const leat_field fields[] = {LEAT_F_STR("slot", source->options->slot),
+                                 LEAT_F_INT("active_pid", source->facts.slot.active_pid)};
+    if (!source->told_making)
+        source_say(source, LEAT_LOG_INFO, "the slot is being made already, waiting for it", fields,
+                   2);
+    source->told_making = true;
+}
+
 static void tell_standby(leat_source *source)
 {
     const struct slot_facts *slot = &source->facts.slot;
     char detail[256];
-    (void)snprintf(detail, sizeof detail, "slot \"%s\" is active for PID %lld (%s)",
-                   source->options->slot, (long long)slot->active_pid,
+    (void)snprintf(detail, sizeof detail, "slot \"%s\" is %s for PID %lld (%s)",
+                   source->options->slot, is_being_made(slot) ? "being made" : "active",
+                   (long long)slot->active_pid,
                    slot->reader_is_us ? "a daemon of this configuration"
                    : *slot->reader    ? slot->reader
                                       : "unknown");
     source_report(source, LEAT_STATE_WAITING, detail);
+    if (is_being_made(slot)) {
+        tell_making(source);
+        return;
+    }
     if (source->standing_by)
         return;
     source->standing_by = true;
@@ -38,7 +59,7 @@ static void tell_standby(leat_source *source)
 static leat_status stand_by(leat_source *source)
 {
     const struct slot_facts *slot = &source->facts.slot;
-    source->memory.seen = source->stale = true;
+    source->stale = true;
     if (!slot->reader_is_us)
         source->memory.observed = 0;
     else if (slot->confirmed_lsn > source->memory.observed)
@@ -143,7 +164,8 @@ leat_status source_judge(leat_source *source, leat_error *error)
 /* The slot's row is there. */
 leat_status source_weigh(leat_source *source, leat_error *error)
 {
-    if (source->facts.slot.exists)
+    /* One that is being made is not one yet: if that is given up, we may. */
+    if (source->facts.slot.exists && !is_being_made(&source->facts.slot))
         source->memory.seen = true;
     if (source->stale && !source->facts.slot.active)
         return source_ask(source, ASK_SYSTEM);

@@ -20,6 +20,7 @@ int64_t source_jitter(leat_source *source, int64_t delay_ms)
 
 void source_close(leat_source *source)
 {
+    creation_end(&source->creation);
     PQclear(source->reply);
     source->reply = NULL;
     PQfinish(source->conn);

@@ -65,7 +65,7 @@ void source_begin_streaming(leat_source *source)
         source->proof->demand(host, source->prove, source->prove_why);
     host->begin(host, &origin);
     source->begun = true;
-    source->standing_by = false;
+    source->standing_by = source->told_making = false;
     source->own_pid = PQbackendPID(source->conn);
     if (source->guard)
         guard_found(source->guard, source->conn);

@@ -51,11 +51,3 @@ leat_error *watch_too_slow(const struct watch *watch, leat_error *error)
                     (long long)(watch->options.release_after_ms / 1000));
     return error;
 }
-
-void watch_cancel(PGconn *conn)
-{
-    char why[256];
-    PGcancel *cancel = PQgetCancel(conn);
-    (void)PQcancel(cancel, why, sizeof why); /* NULL is allowed; if it fails the server waits on */
-    PQfreeCancel(cancel);
-}

@@ -11,8 +11,6 @@
 #include "pgoutput_options.h"
 #include "text.h"
 
-#include <libpq-fe.h>
-
 struct watch {
     bool on;
     bool unconfirmed;                /* LEAT_WATCH_UNCONFIRMED                                 */
@@ -30,8 +28,5 @@ void watch_ask(const struct watch *watch, struct text *out);
 
 /* Fills *error: the output stands still, and WAL is kept for it on the server.  Returns it. */
 leat_error *watch_too_slow(const struct watch *watch, leat_error *error);
-
-/* The server waits for running transactions before it makes a slot, and would do so without us. */
-void watch_cancel(PGconn *conn);
 
 #endif

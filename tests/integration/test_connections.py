@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCP, TLS with verify-full, SCRAM, a password that changes, notices, and peers that go silent."""
 import json
-import socket
 
 import pytest
 
 from leat_harness import places, wait
 from leat_harness.leat import command
-from leat_harness.proxy import Proxy
+from leat_harness.proxy import Cable
 
 
 @pytest.fixture
@@ -68,37 +67,6 @@ def test_another_host_name_is_refused(secured, leat, scratch):
     daemon = leat(dsn(pg, db, authority, host="elsewhere.example", password="x")).start()
     daemon.wait_log(r"(?i)certificate|does not match")
     assert not db.slot("leat")
-
-
-class Cable(Proxy):
-    """Passes TCP on; freeze() makes both ways silent without a word, as a cable that is pulled."""
-
-    def __init__(self, port):
-        self.states = []
-        super().__init__(lambda: socket.create_connection(("127.0.0.1", port)))
-
-    def begin(self, client, server, *more):
-        state = {"frozen": False}
-        self.states.append(state)
-        for a, b in ((client, server), (server, client)):
-            self.run(self.copy, a, b, state)
-
-    @staticmethod
-    def copy(a, b, state):
-        try:
-            while data := a.recv(65536):
-                if state["frozen"]:
-                    continue  # swallowed
-                b.sendall(data)
-            if not state["frozen"]:
-                b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def freeze(self):
-        """The connections of this moment; new ones pass."""
-        for state in self.states:
-            state["frozen"] = True
 
 
 def test_a_connection_that_goes_silent_is_given_up(own_cluster, leat, things):

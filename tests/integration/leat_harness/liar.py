@@ -28,7 +28,7 @@ COPY_OUT = message(b"H", struct.pack("!bh", 0, 0))
 class Liar(Proxy):
     def __init__(self, database):
         self.target = str(database.postgres.socket / f".s.PGSQL.{database.postgres.port}")
-        self.lies = {}  # a piece of a statement: the bytes of its answer
+        self.lies = {}  # a piece of a statement: the bytes of its answer, or what is done before it is passed on
         self.told = threading.Semaphore(0)
         super().__init__(self.reach)
         self.dsn = f"host=127.0.0.1 port={self.port} dbname={database.name} sslmode=disable gssencmode=disable"
@@ -51,6 +51,9 @@ class Liar(Proxy):
                 first = False
                 if kind in (b"Q", b"P"):
                     lie = next((bytes_ for piece, bytes_ in self.lies.items() if piece in body), None)
+                if callable(lie):
+                    lie()
+                    lie = None
                 if lie is None:
                     server.sendall(kind + length + body)
                 elif kind in (b"Q", b"S"):  # of the extended protocol what comes before S is passed over

@@ -40,6 +40,8 @@ log_error_verbosity = terse
 class Postgres:
     """One cluster.  Everything is in self.folder, which destroy() removes."""
 
+    frozen = ()  # processes
+
     def __init__(self, major=versions.DEBIAN, settings="", tcp=False):
         self.major = major
         self.bin = versions.programs(major)
@@ -124,7 +126,22 @@ class Postgres:
         self.process.wait()
         wait.until(lambda: not any(_alive(pid) for pid in children), "PostgreSQL's processes to be gone")
 
+    def freeze(self):
+        """It stands still, with everything it started; thaw() sets it going."""
+        wait.freeze(self.process.pid)  # it starts nothing more
+        self.frozen = [self.process.pid, *self.children()]
+        for pid in self.frozen:
+            with contextlib.suppress(ProcessLookupError):
+                wait.freeze(pid)
+
+    def thaw(self):
+        for pid in self.frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self.frozen = ()
+
     def destroy(self):
+        self.thaw()
         if self.process is not None and self.process.poll() is None:
             if not self.stop(signal.SIGQUIT, 10):
                 self.kill()

@@ -58,3 +58,44 @@ class Proxy:
                 thread.join(20)
         for each in [self.listener, *self.sockets]:
             each.close()
+
+
+class Cable(Proxy):
+    """Passes TCP on, or swallows both ways without a word, as a cable that is pulled: neither end hears of it."""
+
+    def __init__(self, port):
+        self.states = []
+        self.dead = False  # for new connections, too
+        super().__init__(lambda: socket.create_connection(("127.0.0.1", port)))
+
+    def begin(self, client, server, *more):
+        state = {"frozen": self.dead}
+        self.states.append(state)
+        for a, b in ((client, server), (server, client)):
+            self.run(self.copy, a, b, state)
+
+    @staticmethod
+    def copy(a, b, state):
+        try:
+            while data := a.recv(65536):
+                if state["frozen"]:
+                    continue  # swallowed
+                b.sendall(data)
+            if not state["frozen"]:
+                b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def freeze(self):
+        """The connections of this moment; new ones pass."""
+        for state in self.states:
+            state["frozen"] = True
+
+    def pull(self):
+        """These, and all new ones."""
+        self.dead = True
+        self.freeze()
+
+    def mend(self):
+        """New ones pass again; what was swallowed stays so."""
+        self.dead = False
