@@ -14,6 +14,7 @@
 #include "pipeline.h"
 #include "plugins.h"
 #include "tail_request.h"
+#include "tail_waiting.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -25,7 +26,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 3000 /* then it is said what is waited for */
+#define LOOK_MS 1000
 
 /* ---- what is shown -------------------------------------------------------------------------- */
 
@@ -64,6 +65,7 @@ struct view {
     struct config_pipeline pipeline;
     struct config_sink sink;
     struct tail_output output;
+    struct tail_waiting waiting;
     struct doorbell bell;
     int signals;
     bool begun, ending;
@@ -146,6 +148,7 @@ static void record(struct view *view, struct pipeline *pipeline)
     if (view->begun)
         return;
     view->begun = true;
+    view->waiting.since_ns = clock_now_ns(&clock_real);
     lsn[encode_lsn(entry.position.value, lsn)] = '\0';
     (void)fprintf(stderr, "leat: pipeline %s from %s on; Ctrl-C ends\n", view->pipeline.name, lsn);
 }
@@ -167,39 +170,29 @@ static void take_signal(struct view *view, struct pipeline *pipeline)
     }
 }
 
-static void say_what_is_waited_for(struct pipeline *pipeline)
-{
-    struct note_copy detail;
-
-    note_read(&pipeline->source.state_detail, &detail);
-    (void)fprintf(stderr, "leat: waiting for the server: %s\n",
-                  *detail.text ? detail.text
-                               : "it makes a slot once the transactions that run now have ended");
-}
-
 static void run(struct view *view, struct pipeline *pipeline)
 {
     /* A reader that goes away is seen even while there is nothing to write. */
     struct pollfd fds[] = {{.fd = view->signals, .events = POLLIN},
                            {.fd = view->bell.fd, .events = POLLIN},
                            {.fd = view->output.fd, .events = 0}};
-    bool waited = false;
 
+    view->waiting.since_ns = clock_now_ns(&clock_real);
     while (pipeline_state(pipeline) != PIPELINE_ENDED) {
         doorbell_arm(&view->bell);
         record(view, pipeline);
         if (pipeline_state(pipeline) != PIPELINE_ENDED) {
-            int ready = poll(fds, view->ending ? 2 : 3, view->begun || waited ? 1000 : PATIENCE_MS);
-            if (ready == 0 && !view->begun && !waited) {
-                say_what_is_waited_for(pipeline);
-                waited = true;
-            }
+            int wait_ms = tail_waiting_ms(&view->waiting, clock_now_ns(&clock_real));
+            (void)poll(fds, view->ending ? 2 : 3, wait_ms < 0 ? LOOK_MS : wait_ms);
         }
         doorbell_disarm(&view->bell);
         take_signal(view, pipeline);
         if (!view->ending &&
             (atomic_load(&view->output.ended) || fds[2].revents & (POLLERR | POLLHUP)))
             begin_to_end(view, pipeline);
+        if (!view->ending)
+            tail_waiting_look(&view->waiting, pipeline, &view->output, view->begun,
+                              clock_now_ns(&clock_real));
     }
     pipeline_join(pipeline);
 }

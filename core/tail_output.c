@@ -27,7 +27,8 @@ struct leat_sink {
     uint32_t at;             /* its record in hand */
     size_t done;             /* bytes of that one's text that are in the buffer already */
     uint64_t shown;
-    bool regular; /* a file of the disk: takes any amount */
+    enum tail_came came; /* what output->came says */
+    bool regular;        /* a file of the disk: takes any amount */
     size_t filled, sent;
     char buffer[BUFFER_BYTES];
 };
@@ -133,12 +134,23 @@ static bool is_counted_out(const struct leat_sink *sink)
     return count > 0 && sink->shown >= count;
 }
 
+/* Relaxed: nothing else is read because of it. */
+static void note_came(struct leat_sink *sink, enum tail_came came)
+{
+    if (came <= sink->came)
+        return;
+    sink->came = came;
+    atomic_store_explicit(&sink->output->came, (int)came, memory_order_relaxed);
+}
+
 /* Fills the buffer; at == record_count afterwards: nothing of the batch is left. */
 static void fill(struct leat_sink *sink)
 {
     while (sink->at < sink->batch->record_count && !is_counted_out(sink)) {
         const leat_record *record = leat_batch_at(sink->batch, sink->at);
-        if (sink->done > 0 || is_shown(sink->output->filter, record)) {
+        bool shown = sink->done > 0 || is_shown(sink->output->filter, record);
+        note_came(sink, shown ? TAIL_CHOSEN : TAIL_OTHERS);
+        if (shown) {
             if (!put_record(sink, record))
                 return;
             sink->shown++;
@@ -295,4 +307,5 @@ void tail_output_init(struct tail_output *output, const leat_route_rules *rules)
         .ops = {.sink = output->ops},
     };
     atomic_init(&output->ended, TAIL_RUNS);
+    atomic_init(&output->came, TAIL_NOTHING);
 }

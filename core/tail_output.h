@@ -34,7 +34,10 @@ struct tail_output {
     leat_sink_ops ops;
     struct plugin plugin; /* what a config_sink has to name */
     atomic_int ended;     /* enum tail_end; set by the worker, once */
+    atomic_int came;      /* enum tail_came; set by the worker, never back */
 };
+
+enum tail_came { TAIL_NOTHING = 0, TAIL_OTHERS /* than those that are shown */, TAIL_CHOSEN };
 
 enum tail_end { TAIL_RUNS = 0, TAIL_COUNTED, TAIL_CLOSED, TAIL_BROKEN };
 

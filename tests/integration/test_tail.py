@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """leat tail: what passes is shown, and nobody else notices."""
+import io
 import json
 import os
 import pty
@@ -13,6 +14,14 @@ from leat_harness import places, versions, wait
 from leat_harness.leat import command
 
 
+def first_words(stderr):
+    """The line that says from where on nothing is missed; before it, what a slow server was waited for."""
+    line = stderr.readline()
+    while line.startswith("leat: waiting: "):
+        line = stderr.readline()
+    assert " on; Ctrl-C ends" in line, line + stderr.read()
+
+
 class Tail:
     """One `leat tail` that runs."""
 
@@ -23,10 +32,7 @@ class Tail:
 
     def begun(self):
         """Its first words on stderr: from here on nothing is missed."""
-        line = self.process.stderr.readline()
-        while "waiting for the server" in line:  # which is slow, or has work of its own
-            line = self.process.stderr.readline()
-        assert " on; Ctrl-C ends" in line, line + self.process.stderr.read()
+        first_words(self.process.stderr)
         return self
 
     def end(self, number=signal.SIGINT):
@@ -125,7 +131,7 @@ def test_routes_as_a_sink_would_get_them(db, leat, tail):
 def test_msgpack_is_the_sinks_msgpack(shop, db, things):
     process = subprocess.Popen([str(places.BUILD / "leat"), "tail", "-c", str(shop.config), "--format", "msgpack", "--count", "1"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
-    assert b"Ctrl-C" in process.stderr.readline()
+    first_words(io.TextIOWrapper(process.stderr))
     db.execute("INSERT INTO t VALUES (1, 'abc')")
     out, _ = process.communicate(timeout=60)
     assert out[0] & 0xf0 == 0x80 and b"\xa2op\xa6insert" in out and not out.endswith(b"\n")
@@ -231,11 +237,71 @@ def test_waiting_for_transactions_is_told_and_left_behind_cleanly(shop, db, tail
     with db.connect() as other:
         other.cursor().execute("INSERT INTO t VALUES (1)")  # open
         view = tail(shop)
-        assert "transactions that run now" in view.process.stderr.readline()
-        view.end()
-        assert view.process.returncode == 0
+        pid = other.info.backend_pid
+        heard_of(view, f"now it waits for that of PID {pid}")
+        assert view.end() == [] and view.process.returncode == 0
         wait.until(lambda: db.scalar("SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE 'CREATE_REPLICATION%'"),
                    "the server to wait no more")
+
+
+def heard_of(view, needle):
+    """Reads the standard error up to a line with it; no line comes twice in a row."""
+    lines = [view.process.stderr.readline()]
+    while needle not in lines[-1]:
+        lines.append(view.process.stderr.readline())
+        assert lines[-1].startswith("leat: waiting: ") and lines[-1] != lines[-2], lines
+    return lines
+
+
+def test_a_server_that_stands_still_is_told_and_left_at_once(own_cluster, leat, tail):
+    """Also while it should make the slot; the first Ctrl-C waits for no answer."""
+    pg = own_cluster()
+    db = pg.new_database()
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn())
+    with db.connect() as other:
+        other.cursor().execute("INSERT INTO t VALUES (1)")
+        view = tail(daemon)
+        heard_of(view, f"PID {other.info.backend_pid}")
+        pg.freeze()
+        heard_of(view, "the server was asked to make the slot, and does not answer")
+        later = tail(daemon)
+        heard_of(later, "the server has not answered yet")
+        for each in (view, later):
+            each.process.send_signal(signal.SIGINT)
+            assert each.process.wait(20) == 0 and each.rest() == []
+        pg.thaw()
+        no_temporary_slot(db)
+
+
+def test_a_server_that_stands_still_while_it_makes_the_slot_ends_it_with_69(own_cluster, leat, tail):
+    pg = own_cluster()
+    db = pg.new_database()
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION leat FOR TABLE t")
+    daemon = leat(db.dsn(), source={"liveness_timeout": "5s"})
+    with db.connect() as other:
+        other.cursor().execute("INSERT INTO t VALUES (1)")
+        view = tail(daemon)
+        heard_of(view, f"PID {other.info.backend_pid}")
+        pg.freeze()
+        assert view.process.wait(60) == 69
+        pg.thaw()
+        assert re.search("does not answer: given up after", view.process.stderr.read())
+        no_temporary_slot(db)
+
+
+def test_a_quiet_stream_is_told_once(shop, db, tail):
+    """Not on the standard output, and not again: neither of a change that is not shown, nor behind the first that is."""
+    plain, choosy = tail(shop).begun(), tail(shop, "--table", "u").begun()
+    quiet = "leat: waiting: no change has come yet\n"
+    assert [view.process.stderr.readline() for view in (plain, choosy)] == [quiet] * 2
+    db.execute("INSERT INTO t VALUES (1)")
+    assert choosy.process.stderr.readline() == "leat: waiting: changes come, but none yet that --table and --op choose\n"
+    assert json.loads(plain.process.stdout.readline())["key"] == {"id": 1}
+    db.execute("INSERT INTO t VALUES (2); INSERT INTO u VALUES (3)")
+    assert json.loads(choosy.process.stdout.readline())["key"] == {"id": 3}
+    assert [record["key"]["id"] for record in plain.end()] == [2, 3] and choosy.end() == []
+    assert plain.said == choosy.said == ""
 
 
 def test_a_terminal_obeys_nothing_of_a_row(shop, db):
@@ -243,7 +309,7 @@ def test_a_terminal_obeys_nothing_of_a_row(shop, db):
     process = subprocess.Popen([str(places.BUILD / "leat"), "tail", "-c", str(shop.config), "--count", "1"],
                                stdout=theirs, stderr=subprocess.PIPE, text=True, cwd="/")
     os.close(theirs)
-    assert "Ctrl-C" in process.stderr.readline()
+    first_words(process.stderr)
     value = "a\x7fb\x85\x9b31m\xa0\xe9\u20ac\x1b[2J\xc2"
     db.execute("INSERT INTO t VALUES (1, %s)", (value,))
     out = b""
