@@ -107,18 +107,51 @@ def compare(table, stream, repeats, modes):
     return median([r.rate for r in base])
 
 
+def least(stream, program, *words):
+    """The same stream through the least program that does it (bench/*_publish.c, *_least.c): (rows a second, CPU a million)."""
+    slot = stream.slot()
+    done = subprocess.run([BUILD / "tests" / program[0], *program[1:], stream.postgres.dsn() + " replication=database", slot,
+                           "bench", stream.end, *words], capture_output=True, text=True, check=True)
+    stream.postgres.execute(f"select pg_drop_replication_slot('{slot}')")
+    records, seconds, cpu = map(float, done.stdout.split())
+    return records / seconds, cpu / records * 1e6
+
+
+def compare_with_least(table, stream, repeats, modes, limits):
+    """As compare; limits: name -> a function that reads the stream with the least program, in turn with the others."""
+    found = {name: [] for name in limits}
+
+    def sinks_after_limits(name, sinks):
+        def make(folder):
+            if name in limits:
+                found[name].append(limits[name](stream))
+            return sinks(folder)
+        return make
+
+    base = compare(table, stream, repeats, {name: sinks_after_limits(name, sinks) for name, sinks in modes.items()})
+    for name, runs in found.items():
+        table.add(f"{name}: the least program that does it", base, median([rate for rate, _ in runs]), "rows/s",
+                  f"CPU {median([cpu for _, cpu in runs]):.2f} s per million rows")
+
+
 def bench_nats(table, rows, repeats, _names):
     program, extra = nats_program()
     server = Nats(program)
     count = [0]
 
+    def new_stream(**config):
+        if count[0]:
+            server.drop(f"B{count[0]}")
+        count[0] += 1
+        server.stream(f"B{count[0]}", **config)
+        return f"B{count[0]}"
+
+    def limit(dedupe):
+        return lambda stream: least(stream, ["nats_least"], str(server.port), new_stream(), dedupe)
+
     def mode(**options):
         def sinks(_folder):
-            if count[0]:
-                server.drop(f"B{count[0]}")
-            count[0] += 1
-            name = f"B{count[0]}"
-            server.stream(name, **(extra if options.get("publish") == "atomic" else {}))
+            name = new_stream(**(extra if options.get("publish") == "atomic" else {}))
             return [{"name": "bus", "plugin": "nats", "url": f"nats://127.0.0.1:{server.port}", "stream": name,
                      "route": name + ".{schema}.{table}.{op}", "confirm_hold": "0s", **options}]
         return sinks
@@ -127,37 +160,13 @@ def bench_nats(table, rows, repeats, _names):
              "nats, 50 records a message": mode(pack={"records": 50})}
     if extra:
         modes["nats, atomic"] = mode(publish="atomic")
+    limits = {}
+    if (BUILD / "tests" / "nats_least").exists():
+        limits = {"nats, sequence": limit("sequence"), "nats, msg_id": limit("msg_id")}
     try:
-        with_stream(rows, lambda stream: compare(table, stream, repeats, modes))
+        with_stream(rows, lambda stream: compare_with_least(table, stream, repeats, modes, limits))
     finally:
         server.stop()
-
-
-def read_with_librdkafka(stream, brokers, topic):
-    """The same stream through the least program that does it (kafka_publish.c): (rows a second, CPU a million)."""
-    slot = stream.slot()
-    done = subprocess.run([BUILD / "tests" / "kafka_publish", "stream", stream.postgres.dsn() + " replication=database",
-                           slot, "bench", stream.end, brokers, topic], capture_output=True, text=True, check=True)
-    stream.postgres.execute(f"select pg_drop_replication_slot('{slot}')")
-    records, seconds, cpu = map(float, done.stdout.split())
-    return records / seconds, cpu / records * 1e6
-
-
-def compare_with_librdkafka(table, stream, repeats, modes, limits):
-    """As compare; limits: name -> (brokers, topic), read in turn with the others."""
-    found = {name: [] for name in limits}
-
-    def sinks_after_limits(name, sinks):
-        def make(folder):
-            if name in limits:
-                found[name].append(read_with_librdkafka(stream, *limits[name]()))
-            return sinks(folder)
-        return make
-
-    base = compare(table, stream, repeats, {name: sinks_after_limits(name, sinks) for name, sinks in modes.items()})
-    for name, runs in found.items():
-        table.add(f"{name}: librdkafka with next to nothing round it", base, median([rate for rate, _ in runs]), "rows/s",
-                  f"CPU {median([cpu for _, cpu in runs]):.2f} s per million rows")
 
 
 def bench_kafka(table, rows, repeats, _names):
@@ -166,10 +175,10 @@ def bench_kafka(table, rows, repeats, _names):
     count = [0]
 
     def limit(brokers, topic=None):
-        def where():
+        def read(stream):
             count[0] += 1
-            return brokers, topic or f"bench{count[0]}"
-        return where
+            return least(stream, ["kafka_publish", "stream"], brokers, topic or f"bench{count[0]}")
+        return read
 
     def mode(brokers, transactions=False):
         def sinks(_folder):
@@ -200,7 +209,7 @@ def bench_kafka(table, rows, repeats, _names):
         limits["kafka, real broker"] = limit(broker.address)
         modes["kafka, real broker, transactions"] = mode(broker.address, transactions=True)
     try:
-        with_stream(rows, lambda stream: compare_with_librdkafka(table, stream, repeats, modes, limits))
+        with_stream(rows, lambda stream: compare_with_least(table, stream, repeats, modes, limits))
     finally:
         for stop in stops:
             stop()
