@@ -203,6 +203,7 @@ int control_run(struct config *config)
     else
         begun(&control);
     loop(&control);
+    control__ignore_signals();
     log_tick(true);
     log_event(NULL, NULL, LEAT_LOG_INFO, "stopped", NULL, 0);
     if (control.exit_code != 0)

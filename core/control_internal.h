@@ -84,6 +84,8 @@ void control__take_signals(struct control *control);
 /* The daemon stops: from now on SIGTERM and SIGINT end it at once, wherever the control thread is, also
  * where it waits for a disk, or for a plugin to destroy its instance.  Again: nothing more. */
 void control__await_second_signal(void);
+/* All has ended: how is said, and only what takes no time is left. */
+void control__ignore_signals(void);
 
 /* control_configs.c */
 /* The first one, which is taken over even when the answer is false: no memory. */

@@ -83,6 +83,14 @@ static void take_signal(struct control *control, int number)
     log_event(NULL, NULL, LEAT_LOG_INFO, "signal without effect", fields, 1);
 }
 
+void control__ignore_signals(void)
+{
+    sigset_t set;
+
+    signal_set(&set);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void control__take_signals(struct control *control)
 {
     struct signalfd_siginfo info;
