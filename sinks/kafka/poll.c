@@ -49,10 +49,12 @@ static void look_at_stall(leat_sink *sink)
         sink_fail(sink, LEAT_ERETRY, "%s", error.text);
         return;
     }
+    const char *what = sink->window.flying ? "brokers do not acknowledge"
+                                           : "brokers do not answer the end of a transaction";
     leat_field fields[] = {LEAT_F_STR("topic", topic ? topic->name : ""),
                            LEAT_F_UINT("in_flight", sink->window.flying),
                            LEAT_F_STR("reason", sink->trouble[0] ? sink->trouble : error.text)};
-    sink->host->log(sink->host, LEAT_LOG_WARN, "brokers do not acknowledge", fields, 3);
+    sink->host->log(sink->host, LEAT_LOG_WARN, what, fields, 3);
 }
 
 /* When what was produced has to be flushed, if the host has no more until then; INT64_MAX: not

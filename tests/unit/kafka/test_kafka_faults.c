@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FETCH = 1 }; /* the request's number in the protocol */
+enum { FETCH = 1, END_TXN = 26 }; /* the requests' numbers in the protocol */
 
 /* ---- what brokers answer --------------------------------------------------------------------- */
 
@@ -280,6 +280,29 @@ static void a_topic_that_is_missing_for_a_moment_loses_nothing(void **state)
     rig_fini(&rig);
 }
 
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+static void a_commit_that_is_not_answered_is_told_of_and_waited_for(void **state)
+{
+    static const char told[] = "brokers do not answer the end of a transaction";
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, "t");
+    rd_kafka_mock_topic_create(rig.mock, "leat-positions", 3, 3);
+    rig.options.transactional_id = "leat-shop";
+    rig.options.stall_check_ms = 300;
+    rig_must_start(&rig);
+    for (int32_t broker = 1; broker <= 3; broker++)
+        rd_kafka_mock_broker_push_request_error_rtts(rig.mock, broker, END_TXN, (size_t)1,
+                                                     RD_KAFKA_RESP_ERR_NO_ERROR, 2000);
+    struct fake_batch *batch = rig_batch(&rig, "t", 1, 500);
+    rig_must_deliver(&rig, &batch, 1);
+    assert_int_not_equal(fake_host_logged(rig.fake, told), 0);
+    assert_int_equal(rig.restarts, 0);
+    rig_must_hold_exactly(&rig, "t", 1, 500);
+    rig_fini(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_record_that_is_too_large_stops_the_line_before_it),
         cmocka_unit_test(a_topic_that_does_not_exist_is_named),
         cmocka_unit_test(a_topic_that_is_missing_for_a_moment_loses_nothing),
+        cmocka_unit_test(a_commit_that_is_not_answered_is_told_of_and_waited_for),
     };
     return cmocka_run_group_tests_name("kafka_faults", tests, NULL, NULL);
 }
