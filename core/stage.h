@@ -3,7 +3,8 @@
  * stage.h -- named stages at which a debug build dies on request.  [any]
  *
  * LEAT_DIE_AT=NAME[:N] in the environment of a debug build kills the process (SIGKILL) the N-th
- * time it passes the stage NAME.  In other builds a stage costs nothing.
+ * time it passes the stage NAME.  In other builds a stage costs nothing.  Every command passes the
+ * stage "begun" first: `LEAT_DIE_AT=begun leat --version` is killed where there are stages.
  */
 #ifndef LEAT_STAGE_H
 #define LEAT_STAGE_H

@@ -3,11 +3,13 @@
 change is in the files once."""
 import os
 import random
+import shutil
 import signal
+import stat
 import time
 
 from leat_harness import places, records, truth, wait, workload
-from leat_harness.leat import Leat
+from leat_harness.leat import Leat, command
 from leat_harness.postgres import Postgres
 from commands import Commands
 
@@ -16,11 +18,19 @@ STAGES = ["source_connected", "batch_published", "record_encoded", "submitted", 
           "reload_settled", "reload_stopped", "reload_switched"]
 
 
+def has_stages(build):
+    """Whether this build dies where LEAT_DIE_AT says; the program is asked, whatever its folder is called."""
+    done = command("--version", build=build, env={"LEAT_DIE_AT": "begun"})
+    assert done.returncode in (0, -signal.SIGKILL), f"{build}/leat --version: exit {done.returncode}\n{done.stderr}"
+    return done.returncode != 0
+
+
 class Storm(Commands):
     """One cluster, one database, one daemon, one workload.  A fault is a method whose name begins with fault_; when it
     returns, leat streams again (or is on its way)."""
 
-    def __init__(self, seed, build=None, sessions=3, pace=0.01, isolate=False, say=lambda text: None):
+    def __init__(self, seed, build=None, sessions=3, pace=0.01, isolate=False, keep_failed=False,
+                 say=lambda text: None):
         self.seed = str(seed)
         self.random = random.Random(self.seed)
         self.say = say
@@ -29,6 +39,8 @@ class Storm(Commands):
         try:
             self.set_up(build, sessions, pace)
         except BaseException:
+            if keep_failed:
+                self.save_files()
             self.destroy()
             raise
 
@@ -56,6 +68,20 @@ class Storm(Commands):
     def keep(self, thing):
         self.made.append(thing)
         return thing
+
+    def save_files(self):
+        """The daemon's folder and the server's log, of as much as there is; what cannot be read is left out."""
+        kept = places.new_folder("crash-failed")
+        if hasattr(self, "folder"):
+            try:
+                shutil.copytree(self.folder, kept / "leat", symlinks=True, ignore=lambda folder, names: [
+                    name for name in names if stat.S_ISSOCK(os.lstat(os.path.join(folder, name)).st_mode)])
+            except (OSError, shutil.Error) as error:
+                self.say(f"not all files are kept: {error}")
+        if hasattr(self, "postgres") and self.postgres.log.exists():
+            shutil.copy(self.postgres.log, kept / "postgresql.log")
+        self.say(f"storm {self.seed} failed; its files are in {kept}")
+        return kept
 
     def destroy(self):
         if hasattr(self, "work"):
@@ -198,6 +224,7 @@ class Storm(Commands):
 
     def die_at(self, stage, times=1):
         """The debug build kills itself when it has passed the stage so many times."""
+        assert has_stages(self.daemon.build), f"{self.daemon.build} has no stages: LEAT_DIE_AT needs a debug build"
         status = self.daemon.terminate()
         assert status == 0, f"SIGTERM: exit {status}\n{self.daemon.stderr_tail()}"
         self.daemon.start(env={"LEAT_DIE_AT": f"{stage}:{times}"})

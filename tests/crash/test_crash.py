@@ -6,7 +6,8 @@ import random
 import pytest
 
 from leat_harness import places
-from storm import STAGES, Storm
+from leat_harness.leat import command
+from storm import STAGES, Storm, has_stages
 
 
 @pytest.fixture
@@ -61,8 +62,46 @@ def test_nothing_is_lost_or_doubled_when_an_isolated_sink_or_its_daemon_is_kille
 def test_nothing_is_lost_or_doubled_by_death_at(stage, storm):
     if not (places.DEBUG_BUILD / "leat").exists():
         pytest.skip(f"{places.DEBUG_BUILD.name} is not built: stages are known to debug builds only")
+    if not has_stages(places.DEBUG_BUILD):
+        pytest.skip(f"{places.DEBUG_BUILD.name} has no stages: it is not a debug build")
     s = storm(build=places.DEBUG_BUILD)
     for times in ((1, 1) if stage in ("draining", "source_connected") else (1, 3)):
         s.die_at(stage, times)
         s.some_moment()
     assert s.verify() > 0
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_build_is_asked_for_its_stages_whatever_its_folder_is_called(has, tmp_path):
+    folder = tmp_path / ("release" if has else "asan")
+    folder.mkdir()
+    (folder / "leat").write_text(f"#!/bin/sh\n{'kill -9 $$' if has else 'echo leat'}\n")
+    (folder / "leat").chmod(0o755)
+    assert has_stages(folder) == has
+
+
+@pytest.mark.parametrize("build", [places.BUILD, places.DEBUG_BUILD])
+def test_a_build_with_stages_is_killed_at_the_first_one_only_when_told(build):
+    if not (build / "leat").exists():
+        pytest.skip(f"{build.name} is not built")
+    assert command("--version", build=build).returncode == 0
+    assert command("--version", build=build, env={"LEAT_DIE_AT": "no_such_stage"}).returncode == 0
+    assert has_stages(build) == (b"LEAT_DIE_AT" in (build / "leat").read_bytes())
+
+
+def test_what_a_failed_run_leaves_is_kept(storm):
+    s = storm()
+    kept = s.save_files()
+    try:
+        assert "listening" in (kept / "postgresql.log").read_text()
+        assert (kept / "leat" / "stderr").read_text() == s.daemon.stderr()[:(kept / "leat" / "stderr").stat().st_size]
+        assert (s.folder / "s").exists() and not (kept / "leat" / "s").exists()
+    finally:
+        places.remove(kept)
+
+
+def test_a_death_is_not_waited_for_in_a_build_without_stages(storm):
+    if has_stages(places.BUILD):
+        pytest.skip(f"{places.BUILD.name} has stages")
+    with pytest.raises(AssertionError, match="has no stages"):
+        storm().die_at("submitted")
