@@ -13,7 +13,7 @@ from leat_harness.leat import yaml
 
 CHECKER = places.BUILD / "leat-plugin-check"
 SINK_TRIALS = {"descriptor", "life", "half_made", "deliver", "one_at_a_time", "killed", "after_kill", "pressure",
-               "stop_in_flight", "fault", "waiting", "newer_host", "given_back", "extras"}
+               "stop_in_flight", "fault", "waiting", "idle", "newer_host", "given_back", "extras"}
 SOURCE_TRIALS = {"descriptor", "life", "half_made", "read", "pressure", "resume", "waiting", "newer_host",
                  "stop_in_flight", "given_back", "extras"}
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct sink_host hosts[2];
@@ -221,6 +222,56 @@ static void trial_waiting(void)
     sink_host_close(&hosts[0]);
 }
 
+enum { SPIN_WAIT_MS = 100, SPIN_LOOK_MS = 300, SPIN_TURNS = 50, SPIN_LOOKS = 3 };
+
+static int64_t computed_ns(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* A look at a sink without work; true, with what it did, where it took a processor for itself. */
+static bool spins(struct sink_host *host, char *what, size_t size)
+{
+    int64_t computed = computed_ns(), begun = check_now_ns(), took = 0;
+    int turns = 0;
+    while (turns < SPIN_TURNS && took < SPIN_LOOK_MS * 1000000LL && host->up) {
+        if (sink_host_poll(host, SPIN_WAIT_MS, "poll(100)") < 0)
+            return false; /* its server is gone: no judgement of this */
+        turns++;
+        took = check_now_ns() - begun;
+    }
+    computed = computed_ns() - computed;
+    if (turns == SPIN_TURNS)
+        (void)snprintf(what, size, "poll(100) came back %d times in %lld ms", turns,
+                       (long long)(took / 1000000));
+    else
+        (void)snprintf(what, size, "poll(100) computed for %lld of %lld ms",
+                       (long long)(computed / 1000000), (long long)(took / 1000000));
+    return turns == SPIN_TURNS || computed > took / 2;
+}
+
+/* What comes late (the end of a compression, an answer) may wake it for a while, but not each time. */
+static void trial_idle(void)
+{
+    char what[100];
+    int spun = 0;
+    begin();
+    sink_host_open(&hosts[0], 0);
+    must_start(&hosts[0]);
+    must_deliver(&hosts[0], 40);
+    while (hosts[0].up && spun < SPIN_LOOKS && spins(&hosts[0], what, sizeof what))
+        spun++;
+    if (spun == SPIN_LOOKS)
+        finding(C_WAITING,
+                "with nothing to do %s: that takes a processor for nothing; sleep in poll(2) on "
+                "wake_fd and your descriptors until one is readable, or max_wait_ms is over",
+                what);
+    sink_host_stop(&hosts[0], 1000);
+    sink_host_close(&hosts[0]);
+}
+
 static void trial_newer_host(void)
 {
     begin();
@@ -306,6 +357,7 @@ const struct trial sink_trials[] = {
      .what = "stop and destroy with work in flight"},
     {.name = "fault", .run = trial_fault, .what = "its server goes away, or the disk is full"},
     {.name = "waiting", .run = trial_waiting, .what = "poll waits as told and wakes as told"},
+    {.name = "idle", .run = trial_idle, .what = "poll sleeps while there is nothing to do"},
     {.name = "newer_host",
      .run = trial_newer_host,
      .crash = C_GROWING,

@@ -28,7 +28,7 @@ def once(code):
     return at_submit("{ static int turn; if (++turn == 5) { " + code + "; } }")
 
 
-# name: (clause, [(old, new), ...])
+# name: (clause, [(old, new), ...]), and a part of what must be found where the clause says too little
 SINK = {
     "twice": ("C-08", [(DONE, "{ uint64_t token = batch->token; " + 2 * DONE.replace("batch->token", "token") + " }")]),
     "twice_later": ("C-08", [(POLL, "    static uint64_t old; static int turn; (void)old;\n" + POLL),
@@ -57,6 +57,22 @@ SINK = {
     "blocks_in_poll": ("C-21", [(".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 0, -1); (void)max_wait_ms;")]),
     "ignores_max_wait": ("C-21", [(".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 1, -1); (void)max_wait_ms;")]),
     "ignores_wake_fd": ("C-22", [(".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 0, max_wait_ms);")]),
+    # The look at an idle sink, by what it says: that each is found, and not by another trial.
+    "spins": ("C-21", [(".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 1, 0); (void)max_wait_ms;")],
+              "with nothing to do poll(100) came back"),
+    "spins_when_done": ("C-21", [(DONE, DONE + " done = 1;"), (INCLUDE, INCLUDE + "static int done;\n"),
+                                 (".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 1, done ? 0 : max_wait_ms);")],
+                        "with nothing to do poll(100) came back"),
+    "wakes_itself": ("C-21", [(POLL, "    sink->host->wake(sink->host);\n" + POLL)], "with nothing to do poll(100) came back"),
+    "computes_in_poll": ("C-21", [(INCLUDE, INCLUDE + "#include <time.h>\n"),
+                                  ("    (void)poll(&(struct pollfd)",
+                                   "    struct timespec a, b; (void)clock_gettime(CLOCK_MONOTONIC, &a);\n"
+                                   "    do (void)clock_gettime(CLOCK_MONOTONIC, &b);\n"
+                                   "    while (poll(&(struct pollfd){.fd = sink->host->wake_fd, .events = POLLIN}, 1, 0) == 0 &&\n"
+                                   "           (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < max_wait_ms);\n"
+                                   "    (void)poll(&(struct pollfd)"),
+                                  (".events = POLLIN}, 1, max_wait_ms);", ".events = POLLIN}, 1, max_wait_ms < 0 ? -1 : 0);")],
+                         "with nothing to do poll(100) computed"),
     "exits": ("C-23", once("exit(0)")),
     "exits_at_once": ("C-23", once("_exit(0)")),
     "aborts": ("C-23", once("abort()")),
@@ -202,16 +218,16 @@ def judge(checker, config, library, seconds="2"):
             "; ".join(finding["clause"] + " " + finding["found"] for finding in found)[:600])
 
 
-def is_good(clause, answer):
-    code, clauses, _ = answer
-    return code == 0 and not clauses if clause is None else code == 1 and clause in clauses
+def is_good(clause, words, answer):
+    code, clauses, said = answer
+    return code == 0 and not clauses if clause is None else code == 1 and clause in clauses and words in said
 
 
-def judge_again(checker, config, library, clause, answer):
+def judge_again(checker, config, library, clause, words, answer):
     """The clauses about time allow 0.4 of the 2 seconds, for which a full machine stands still: what was found then is looked at
     again by itself, and then with more time.  What the checker does not know is not found in three looks either."""
     for seconds in ("2", "20"):
-        if is_good(clause, answer):
+        if is_good(clause, words, answer):
             break
         print(f"again: expected {clause or 'nothing'}, found {answer[2] or 'nothing'}", flush=True)
         answer = judge(checker, config, library, seconds)
@@ -232,15 +248,15 @@ def main():
         for kind, path, mutants in (("sink", template, SINK), ("source", fake, SOURCE)):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-            for name, (clause, patches) in [("unchanged", (None, []))] + list(mutants.items()):
+            for name, (clause, patches, *words) in [("unchanged", (None, []))] + list(mutants.items()):
                 if not wanted or name in wanted:
-                    jobs.append((kind, name, clause, make(work, kind + "_" + name, text, patches, include, os.path.dirname(path))))
+                    jobs.append((kind, name, clause, "".join(words), make(work, kind + "_" + name, text, patches, include, os.path.dirname(path))))
         bad = 0
         with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
-            results = pool.map(lambda job: judge(checker, configs[job[0]], job[3]), jobs)
-            for (kind, name, clause, library), answer in zip(jobs, list(results)):
-                code, clauses, said = answer = judge_again(checker, configs[kind], library, clause, answer)
-                good = is_good(clause, answer)
+            results = pool.map(lambda job: judge(checker, configs[job[0]], job[4]), jobs)
+            for (kind, name, clause, words, library), answer in zip(jobs, list(results)):
+                code, clauses, said = answer = judge_again(checker, configs[kind], library, clause, words, answer)
+                good = is_good(clause, words, answer)
                 bad += not good
                 print(f"{'ok' if good else 'FAIL'} {kind} {name}: expected {clause or 'nothing'}, found {sorted(clauses) or 'nothing'}"
                       + ("" if good else f" (exit {code}): {said}"), flush=True)
