@@ -200,7 +200,9 @@ static void check_pipeline(struct checker *checker, const struct config *config,
 
         checker->instance = i == 0 ? "source" : pipeline->sinks[i - 1].name;
         if (left_ms <= 0) {
-            finding(checker, LEAT_FINDING_ERROR, EX_UNAVAILABLE, "no time left to check it", NULL);
+            finding(checker, LEAT_FINDING_ERROR, EX_UNAVAILABLE, "no time left to check it",
+                    "mend what takes the others so long, or check less: leat check --pipeline "
+                    "NAME");
             continue;
         }
         /* Each gets an equal part of what is left, so that one that hangs leaves the others some.

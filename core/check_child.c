@@ -98,6 +98,7 @@ static void create_and_destroy(const struct subject *subject, const leat_host *h
 static void try_create(const struct subject *subject, leat_check *check)
 {
     leat_error error = {.size = sizeof error};
+    char fix[200];
     leat_host host = {.size = sizeof host,
                       .abi_major = LEAT_ABI_MAJOR,
                       .abi_minor = LEAT_ABI_MINOR,
@@ -114,8 +115,10 @@ static void try_create(const struct subject *subject, leat_check *check)
     if (error.status != LEAT_OK && !error.text[0])
         (void)snprintf(error.text, sizeof error.text,
                        "the plugin's create failed with %d and no reason", (int)error.status);
+    (void)snprintf(fix, sizeof fix, "correct the option; leat plugins %.100s says what each takes",
+                   plugin_name(subject->plugin));
     if (error.status != LEAT_OK)
-        report_from_child(check, LEAT_FINDING_ERROR, exit_code_of(&error), error.text, NULL);
+        report_from_child(check, LEAT_FINDING_ERROR, exit_code_of(&error), error.text, fix);
 }
 
 /* What the plugin prints is not the command's answer. */

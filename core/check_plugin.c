@@ -44,7 +44,9 @@ static void find(struct parent *parent, const char *what, const char *how)
 
     (void)snprintf(text, sizeof text, "plugin %s %s in its %s%s%s", parent->plugin, what,
                    parent->doing, *how ? ": its process " : "", how);
-    parent->check->report(parent->check, LEAT_FINDING_ERROR, EX_SOFTWARE, text, NULL);
+    parent->check->report(parent->check, LEAT_FINDING_ERROR, EX_SOFTWARE, text,
+                          "install a mended version of the plugin: leat-plugin-check LIBRARY says "
+                          "its author what is wrong with it");
 }
 
 /* False: what it sent is none of its messages. */

@@ -3,6 +3,7 @@
  * check.c -- `leat check`: tries everything that the configuration names and changes nothing.
  * [main]
  */
+#include "advice.h"
 #include "sink.h"
 
 #include <stdarg.h>
@@ -10,16 +11,20 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { EXIT_UNREACHABLE = 69, EXIT_PERMISSION = 77, EXIT_CONFIG = 78 };
+enum { EXIT_UNREACHABLE = 69, EXIT_CONFIG = 78, REPLICAS = 3 };
 
 struct checking {
     const struct kafka_options *options;
     leat_check *check;
     rd_kafka_t *client; /* owned */
     int64_t until_ms;
-    char trouble[256];
+    char trouble[256], fix[700];
     bool authentication;
+    int broker_count;
 };
+
+#define MEND(checking, ...)                                                                        \
+    ((void)snprintf((checking)->fix, sizeof(checking)->fix, __VA_ARGS__), (checking)->fix)
 
 static int64_t now_ms(void)
 {
@@ -52,7 +57,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     struct checking *checking = opaque;
     (void)rk;
-    if (!checking->authentication)
+    /* That all brokers are down says nothing; why each is, was said before. */
+    bool says_why = code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !checking->trouble[0];
+    if (!checking->authentication && says_why)
         snprintf(checking->trouble, sizeof checking->trouble, "%s", reason);
     checking->authentication = checking->authentication ||
                                code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
@@ -79,8 +86,10 @@ static bool open_client(struct checking *checking)
         rd_kafka_conf_set_log_cb(conf, on_log);
         checking->client = client_create(conf, CLIENT_CHECKER, &error);
     }
-    if (!checking->client)
-        report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG, NULL, "%s", error.text);
+    if (!checking->client) {
+        int32_t exit_code = advice_on_options(error.text, checking->fix, sizeof checking->fix);
+        report(checking, LEAT_FINDING_ERROR, exit_code, checking->fix, "%s", error.text);
+    }
     return checking->client != NULL;
 }
 
@@ -95,16 +104,17 @@ static const struct rd_kafka_metadata *reach(struct checking *checking)
         if (!err)
             return metadata;
     }
-    const char *first = checking->options->brokers.count ? checking->options->brokers.items[0] : "";
-    if (checking->authentication)
-        report(checking, LEAT_FINDING_ERROR, EXIT_PERMISSION,
-               "see sasl.mechanism, sasl.username, the password and tls.*",
-               "the brokers do not let us in: %.300s%s", checking->trouble,
-               client_login_advice(checking->options));
-    else
-        report(checking, LEAT_FINDING_ERROR, EXIT_UNREACHABLE, NULL,
-               "no broker of %s answers: %.300s", first,
-               checking->trouble[0] ? checking->trouble : rd_kafka_err2str(err));
+    const struct kafka_options *options = checking->options;
+    const char *trouble = checking->trouble[0] ? checking->trouble : rd_kafka_err2str(err);
+    if (checking->authentication) {
+        int32_t exit_code = advice_on_login(options, checking->fix, sizeof checking->fix);
+        report(checking, LEAT_FINDING_ERROR, exit_code, checking->fix,
+               "the brokers do not let us in: %.300s%s", trouble, client_login_advice(options));
+    } else {
+        int32_t exit_code = advice_on_reach(options, trouble, checking->fix, sizeof checking->fix);
+        report(checking, LEAT_FINDING_ERROR, exit_code, checking->fix,
+               "no broker of %s answers: %.300s", advice_broker(options), trouble);
+    }
     return NULL;
 }
 
@@ -163,28 +173,63 @@ static struct settings describe(struct checking *checking, rd_kafka_ResourceType
     return settings;
 }
 
-static void judge_settings(struct checking *checking, const char *what,
+/* `entity` is what kafka-configs.sh is given: the topic, or all brokers. */
+static const char *configure(struct checking *checking, const char *entity, const char *setting)
+{
+    return MEND(checking, "kafka-configs.sh --bootstrap-server %.200s --alter %s --add-config %s",
+                advice_broker(checking->options), entity, setting);
+}
+
+static const char *may_describe(struct checking *checking, const char *topic)
+{
+    const struct kafka_options *options = checking->options;
+    return MEND(checking,
+                "kafka-acls.sh --bootstrap-server %.200s --add --allow-principal User:%.100s "
+                "--operation DescribeConfigs %s %.250s",
+                advice_broker(options), options->sasl_username ? options->sasl_username : "USER",
+                topic ? "--topic" : "--cluster", topic ? topic : "");
+}
+
+/* topic: NULL where it is the brokers' own settings. */
+static void judge_settings(struct checking *checking, const char *topic, int replicas,
                            const struct settings *settings)
 {
     const struct kafka_options *options = checking->options;
+    const char *larger = topic ? "max.message.bytes" : "message.max.bytes";
+    char what[300] = "brokers", entity[300] = "--entity-type brokers --entity-default", set[64];
+    if (topic) {
+        (void)snprintf(what, sizeof what, "topic %s", topic);
+        (void)snprintf(entity, sizeof entity, "--entity-type topics --entity-name %s", topic);
+    }
     if (!settings->known) {
-        report(checking, LEAT_FINDING_NOTE, 0, "grant DescribeConfigs",
+        report(checking, LEAT_FINDING_NOTE, 0, may_describe(checking, topic),
                "%s: its settings may not be read, so they were not checked", what);
         return;
     }
     if (settings->min_insync >= 0 && settings->min_insync < 2)
-        report(
-            checking, LEAT_FINDING_WARNING, 0, "set min.insync.replicas=2 with three replicas",
-            "%s: min.insync.replicas is %lld: what one broker alone has acknowledged is lost with "
-            "it",
-            what, settings->min_insync);
+        report(checking, LEAT_FINDING_WARNING, 0,
+               replicas < 2 ? MEND(checking,
+                                   "have %d replicas and then min.insync.replicas=2: with fewer "
+                                   "replicas it would take nothing",
+                                   REPLICAS)
+                            : configure(checking, entity, "min.insync.replicas=2"),
+               "%s: min.insync.replicas is %lld: what one broker alone has acknowledged is lost "
+               "with it",
+               what, settings->min_insync);
     if (settings->unclean)
-        report(checking, LEAT_FINDING_WARNING, 0, "set unclean.leader.election.enable=false",
+        report(checking, LEAT_FINDING_WARNING, 0,
+               configure(checking, entity, "unclean.leader.election.enable=false"),
                "%s: unclean leader election is on: acknowledged records can be lost", what);
-    if (settings->max_message >= 0 && settings->max_message < options->max_message)
-        report(checking, LEAT_FINDING_WARNING, 0, "raise max.message.bytes, or lower max_message",
-               "%s: max.message.bytes is %lld, max_message is %lld: larger records will be refused",
-               what, settings->max_message, (long long)options->max_message);
+    if (settings->max_message >= 0 && settings->max_message < options->max_message) {
+        (void)snprintf(set, sizeof set, "%s=%lld", larger, (long long)options->max_message);
+        (void)configure(checking, entity, set);
+        size_t len = strlen(checking->fix);
+        (void)snprintf(checking->fix + len, sizeof checking->fix - len, "\nor max_message: %lld",
+                       settings->max_message);
+        report(checking, LEAT_FINDING_WARNING, 0, checking->fix,
+               "%s: %s is %lld, max_message is %lld: larger records will be refused", what, larger,
+               settings->max_message, (long long)options->max_message);
+    }
 }
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -200,38 +245,58 @@ static const rd_kafka_metadata_topic_t *find(const struct rd_kafka_metadata *met
 
 static void missing_topic(struct checking *checking, const char *name, const char *config)
 {
-    char fix[512];
-    snprintf(fix, sizeof fix,
-             "kafka-topics.sh --bootstrap-server %s --create --topic %s "
-             "--partitions 1 --replication-factor 3%s",
-             checking->options->brokers.count ? checking->options->brokers.items[0] : "HOST:PORT",
-             name, config);
-    if (checking->options->create_topics)
+    const struct kafka_options *options = checking->options;
+    int replicas = checking->broker_count < REPLICAS ? checking->broker_count : REPLICAS;
+    if (options->create_topics)
         report(checking, LEAT_FINDING_NOTE, 0, NULL, "topic %s does not exist: it will be created",
                name);
     else
-        report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG, fix,
+        report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG,
+               MEND(checking,
+                    "kafka-topics.sh --bootstrap-server %.200s --create --topic %.250s "
+                    "--partitions %lld --replication-factor %d%s",
+                    advice_broker(options), name, (long long)options->partitions,
+                    replicas > 0 ? replicas : 1, config),
                "topic %s does not exist, and create_topics is off", name);
+}
+
+static void check_leaders(struct checking *checking, const rd_kafka_metadata_topic_t *topic)
+{
+    int without = 0;
+    for (int i = 0; i < topic->partition_cnt; i++)
+        without += topic->partitions[i].leader < 0;
+    if (without)
+        report(checking, LEAT_FINDING_ERROR, EXIT_UNREACHABLE,
+               MEND(checking,
+                    "start the brokers that hold it: kafka-topics.sh --bootstrap-server %.200s "
+                    "--describe --unavailable-partitions --topic %.250s",
+                    advice_broker(checking->options), topic->topic),
+               "topic %s: %d of its partitions without a leader", topic->topic, without);
 }
 
 static bool check_topic(struct checking *checking, const struct rd_kafka_metadata *metadata,
                         const char *name, const char *config, struct settings *settings)
 {
     const rd_kafka_metadata_topic_t *topic = find(metadata, name);
-    char what[300];
-    snprintf(what, sizeof what, "topic %s", name);
     if (!topic || topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         missing_topic(checking, name, config);
         return false;
     }
     int replicas = topic->partition_cnt > 0 ? topic->partitions[0].replica_cnt : 0;
-    report(checking, LEAT_FINDING_OK, 0, NULL, "%s: %d partitions, %d replicas", what,
-           topic->partition_cnt, replicas);
+    report(checking, LEAT_FINDING_OK, 0, NULL, "topic %s: %d partition%s, %d replica%s", name,
+           topic->partition_cnt, topic->partition_cnt == 1 ? "" : "s", replicas,
+           replicas == 1 ? "" : "s");
+    check_leaders(checking, topic);
     if (replicas == 1)
-        report(checking, LEAT_FINDING_WARNING, 0, "give it three replicas",
-               "%s has one replica: it is lost with its broker", what);
+        report(checking, LEAT_FINDING_WARNING, 0,
+               MEND(checking,
+                    "%skafka-reassign-partitions.sh --bootstrap-server %.200s --execute "
+                    "--reassignment-json-file FILE, which gives each partition %d replicas",
+                    checking->broker_count < REPLICAS ? "add brokers, then " : "",
+                    advice_broker(checking->options), REPLICAS),
+               "topic %s has one replica: it is lost with its broker", name);
     *settings = describe(checking, RD_KAFKA_RESOURCE_TOPIC, name);
-    judge_settings(checking, what, settings);
+    judge_settings(checking, name, replicas, settings);
     return true;
 }
 
@@ -257,25 +322,33 @@ static void check_position_topic(struct checking *checking,
     if (check_topic(checking, metadata, name, " --config cleanup.policy=compact", &settings) &&
         settings.known && !settings.compact)
         report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG,
-               "kafka-configs.sh --alter --add-config cleanup.policy=compact",
+               MEND(checking,
+                    "kafka-configs.sh --bootstrap-server %.200s --alter --entity-type topics "
+                    "--entity-name %.250s --add-config cleanup.policy=compact",
+                    advice_broker(checking->options), name),
                "position_topic %s is not compacted: the position would be forgotten", name);
 }
 
 static void check_brokers(struct checking *checking, const struct rd_kafka_metadata *metadata)
 {
     char id[32];
-    report(checking, LEAT_FINDING_OK, 0, NULL, "%d brokers, %d topics", metadata->broker_cnt,
-           metadata->topic_cnt);
+    checking->broker_count = metadata->broker_cnt;
+    report(checking, LEAT_FINDING_OK, 0, NULL, "%d broker%s, %d topic%s", metadata->broker_cnt,
+           metadata->broker_cnt == 1 ? "" : "s", metadata->topic_cnt,
+           metadata->topic_cnt == 1 ? "" : "s");
     if (checking->options->create_topics &&
         metadata->broker_cnt < checking->options->replication_factor)
-        report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG, "lower replication_factor",
-               "topics cannot be created: replication_factor is %lld, and there are %d brokers",
-               (long long)checking->options->replication_factor, metadata->broker_cnt);
+        report(checking, LEAT_FINDING_ERROR, EXIT_CONFIG,
+               MEND(checking, "replication_factor: %d, or add brokers", metadata->broker_cnt),
+               "topics cannot be created: replication_factor is %lld, and there %s %d broker%s",
+               (long long)checking->options->replication_factor,
+               metadata->broker_cnt == 1 ? "is" : "are", metadata->broker_cnt,
+               metadata->broker_cnt == 1 ? "" : "s");
     if (metadata->broker_cnt == 0)
         return;
     snprintf(id, sizeof id, "%d", (int)metadata->brokers[0].id);
     struct settings settings = describe(checking, RD_KAFKA_RESOURCE_BROKER, id);
-    judge_settings(checking, "brokers", &settings);
+    judge_settings(checking, NULL, metadata->broker_cnt, &settings);
 }
 
 void kafka_check(const void *config, leat_check *check)

@@ -272,7 +272,8 @@ rd_kafka_conf_t *client_conf(const struct kafka_options *options, struct client_
     snprintf(name, sizeof name, "leat-%s-%s", owner ? owner->host->pipeline : "check",
              owner ? owner->host->instance : "check");
     set(&setter, "client.id", name);
-    set(&setter, "log.connection.close", "false"); /* an idle broker closes: nothing to say */
+    /* An idle broker closes: nothing to say, but to who asks why there is no connection. */
+    set(&setter, "log.connection.close", kind == CLIENT_CHECKER ? "true" : "false");
     set(&setter, "socket.nagle.disable", "true");
     set(&setter, "socket.keepalive.enable", "true");
     set_properties(&setter, &options->properties);

@@ -2,18 +2,20 @@
  *
  * check.c -- `leat check`: tries what the configuration names and changes nothing.  [main]
  */
+#include "advice.h"
 #include "sink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EX_UNAVAILABLE_ = 69, EX_NOPERM_ = 77, EX_CONFIG_ = 78 };
+enum { EX_NOPERM_ = 77, EX_CONFIG_ = 78 };
 
 struct findings {
     leat_check *check;
     const struct nats_options *options;
     struct stream_info *info;
-    char text[700], fix[700];
+    char text[700], fix[900];
+    char denied[200]; /* what the server said of a right that we do not have */
 };
 
 static void ignore_message(void *context, char kind, uint64_t number,
@@ -25,10 +27,11 @@ static void ignore_message(void *context, char kind, uint64_t number,
     (void)event;
 }
 
-static void ignore_denied(void *context, leat_bytes text)
+static void keep_denied(void *context, leat_bytes text)
 {
-    (void)context;
-    (void)text;
+    struct findings *f = context;
+    (void)snprintf(f->denied, sizeof f->denied, "%.*s", (int)(text.len < 180 ? text.len : 180),
+                   text.ptr);
 }
 
 static void report(struct findings *f, int32_t severity, int32_t exit_code, const char *fix)
@@ -53,7 +56,8 @@ static void check_limits(struct findings *f)
     } else if (limited && info->max_age_ns > 0) {
         SAY(f, "stream %s drops messages after %lld s, read or not", name,
             (long long)(info->max_age_ns / 1000000000));
-        report(f, LEAT_FINDING_NOTE, 0, NULL);
+        report(f, LEAT_FINDING_NOTE, 0,
+               MEND(f, "nats stream edit %s --max-age 0s, where readers may be away longer", name));
     }
     if (info->max_per_subject > 0) {
         SAY(f,
@@ -69,7 +73,9 @@ static void check_limits(struct findings *f)
             "stream %s drops messages that its consumers have taken: after a restart it cannot "
             "say what it was given last, so duplicates are told by their ids alone",
             name);
-        report(f, LEAT_FINDING_WARNING, 0, NULL);
+        report(f, LEAT_FINDING_WARNING, 0,
+               "nats stream add NEW --subjects SUBJECTS --retention limits --defaults, and stream: "
+               "NEW; let NEW's limits of age or size drop what was read");
     }
 }
 
@@ -158,7 +164,8 @@ static void check_stream(struct findings *f, int64_t hold_option_ms)
     }
     if (stream_accept(f->info, f->options, &error)) {
         SAY(f, "%s", error.text);
-        report(f, LEAT_FINDING_ERROR, EX_CONFIG_, NULL);
+        advice_on_stream(f->info, f->options, f->fix, sizeof f->fix);
+        report(f, LEAT_FINDING_ERROR, EX_CONFIG_, f->fix);
         return;
     }
     SAY(f, "stream %s, %lld replica(s), subjects %.300s", name, (long long)f->info->replicas,
@@ -166,7 +173,8 @@ static void check_stream(struct findings *f, int64_t hold_option_ms)
     report(f, LEAT_FINDING_OK, 0, NULL);
     if (f->info->memory) {
         SAY(f, "stream %s keeps its messages in memory: a restart of the server loses them", name);
-        report(f, LEAT_FINDING_WARNING, 0, NULL);
+        advice_on_stream(f->info, f->options, f->fix, sizeof f->fix);
+        report(f, LEAT_FINDING_WARNING, 0, f->fix);
     }
     if (f->options->create_stream)
         for (size_t i = 0; i < f->options->create_subjects.count; i++) {
@@ -187,6 +195,7 @@ static bool check_server(struct findings *f, struct client *client, size_t index
                          bool last, int64_t hold_option_ms)
 {
     leat_error error = {.size = sizeof error};
+    f->denied[0] = '\0';
     leat_status status = client_open(client, index, &error);
     bool reached = status == LEAT_OK;
     if (reached) {
@@ -200,14 +209,14 @@ static bool check_server(struct findings *f, struct client *client, size_t index
     }
     if (status) {
         /* One server of several that does not answer is what several are for. */
-        bool login = strstr(error.text, "uthoriz") || strstr(error.text, "uthentic");
         bool bad = status == LEAT_ECONFIG || reached || (look && last);
-        SAY(f, "%s", error.text);
+        if (f->denied[0])
+            SAY(f, "%s: the server said: %s", client->server, f->denied);
+        else
+            SAY(f, "%s", error.text);
+        int32_t exit_code = advice_on(client, f->text, f->fix, sizeof f->fix);
         report(f, bad ? LEAT_FINDING_ERROR : LEAT_FINDING_WARNING,
-               status == LEAT_ECONFIG ? EX_CONFIG_
-               : login                ? EX_NOPERM_
-                                      : EX_UNAVAILABLE_,
-               NULL);
+               status == LEAT_ECONFIG ? EX_CONFIG_ : exit_code, f->fix);
     }
     return reached;
 }
@@ -222,7 +231,8 @@ void sink_check(const void *config, leat_check *check)
     bool reached = false;
     if (nats_options_check(&options, &hold_ms, &error)) {
         SAY(&f, "%s", error.text);
-        report(&f, LEAT_FINDING_ERROR, EX_CONFIG_, NULL);
+        report(&f, LEAT_FINDING_ERROR, EX_CONFIG_,
+               "correct the option; leat plugins nats says what each takes");
         return;
     }
     int64_t share = (int64_t)check->deadline_ms / (int64_t)(options.url.count + 1);
@@ -230,7 +240,7 @@ void sink_check(const void *config, leat_check *check)
         options.connect_timeout_ms = share;
     f.info = calloc(1, sizeof *f.info);
     if (f.info && client_init(&client, &options, "leat check")) {
-        client.events = (struct client_events){NULL, ignore_message, ignore_denied};
+        client.events = (struct client_events){&f, ignore_message, keep_denied};
         for (size_t i = 0; i < options.url.count; i++)
             reached |= check_server(&f, &client, i, !reached, i + 1 == options.url.count, hold_ms);
     }

@@ -287,14 +287,14 @@ def test_check_finds_what_a_topic_would_lose(table, leat, topic, shared_broker):
     status, said = check(leat, table, target.sink())
     assert status == 0, said
     for words in ("has one replica", "min.insync.replicas is 1", "unclean leader election is on", "max.message.bytes is 5000",
-                  "set min.insync.replicas=2", "set unclean.leader.election.enable=false"):
+                  "min.insync.replicas=2", "--add-config unclean.leader.election.enable=false"):
         assert words in said, said
 
 
 def test_check_finds_what_cannot_work(table, leat, topic, shared_broker):
     target = topic()
     status, said = check(leat, table, {**target.sink(), "replication_factor": 3})
-    assert status == 78 and "replication_factor is 3, and there are 1 brokers" in said, said
+    assert status == 78 and "replication_factor is 3, and there is 1 broker" in said, said
     shared_broker.create(f"{target.topic}-positions")
     status, said = check(leat, table, {**target.sink(), "transactional_id": "x", "position_topic": f"{target.topic}-positions"})
     assert status == 78 and "is not compacted" in said and "cleanup.policy=compact" in said, said
