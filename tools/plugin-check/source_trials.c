@@ -193,7 +193,8 @@ static void whole_life(void)
     source_host_read(&hosts[0], 100, QUIET_MS, 2, false);
     source_host_stop(&hosts[0], 300);
     source_host_close(&hosts[0]);
-    hosts[1] = hosts[0];
+    if (hosts[0].begun) /* a life that found its origin still taken has learned nothing */
+        hosts[1] = hosts[0];
 }
 
 static void trial_given_back(void)
