@@ -199,6 +199,8 @@ auto.create.topics.enable=true
 
     def read(self, topic, isolation="read_committed"):
         """(partition, offset, leat-id) of every record."""
+        if isolation == "read_committed":
+            settle(self.inner_address, topic)
         out = subprocess.run(
             ["kcat", "-C", "-e", "-q", "-m", "60", "-b", self.inner_address, "-t", topic, "-X",
              f"isolation.level={isolation}", "-f", "%p %o %h\n"],
@@ -208,6 +210,13 @@ auto.create.topics.enable=true
             partition, offset, headers = line.split(" ", 2)
             seen.append((int(partition), int(offset), headers.split("leat-id=", 1)[1].split(",")[0]))
         return seen
+
+
+def settle(address, topic):
+    """A commit is answered before readers of what is committed see it: all that the topic holds now is waited for, within
+    limits, because a transaction may also be left open."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([built("kafka_admin"), address, "settle", topic], timeout=15, check=False)
 
 
 def built(program):

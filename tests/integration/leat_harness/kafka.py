@@ -104,6 +104,8 @@ class Target:
     def lines(self, slot="leat"):
         """Every record as a line of JSON.  Each partition ascends, a key stays in its partition, and what is sent in
         two messages is there in two."""
+        if self.mode == "transactional":
+            kafka_broker.settle(self.server.inner_address, self.topic)
         found, newest, latest, home, nulls = [], {}, {}, {}, set()
         for message in self.server.messages(self.topic):
             name, lsn, seq = message.id.removesuffix("/tombstone").rsplit(":", 2)

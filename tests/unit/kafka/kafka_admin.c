@@ -7,14 +7,16 @@
  *     kafka_admin BROKERS delete TOPIC
  *     kafka_admin BROKERS setting TOPIC NAME        prints the value
  *     kafka_admin BROKERS allow|deny TOPIC USER     an ACL for all operations, or its removal
+ *     kafka_admin BROKERS settle TOPIC              see settle()
  */
 #include <librdkafka/rdkafka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { WAIT_MS = 30000 };
+enum { WAIT_MS = 30000, SETTLE_MS = 10000, PARTITIONS_MAX = 64 };
 
 static int fail(const char *what, const char *why)
 {
@@ -136,6 +138,59 @@ static int acl_result(rd_kafka_event_t *event)
     return error ? fail("deny", rd_kafka_error_string(error)) : 0;
 }
 
+static rd_kafka_t *reader(const char *brokers, const char *isolation)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text) ||
+        rd_kafka_conf_set(conf, "isolation.level", isolation, text, sizeof text))
+        return NULL;
+    return rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+}
+
+static int partitions_of(rd_kafka_t *rk, const char *name)
+{
+    const struct rd_kafka_metadata *found;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    int count = 0;
+    if (!rd_kafka_metadata(rk, 0, topic, &found, WAIT_MS)) {
+        count = found->topic_cnt == 1 ? found->topics[0].partition_cnt : 0;
+        rd_kafka_metadata_destroy(found);
+    }
+    rd_kafka_topic_destroy(topic);
+    return count < PARTITIONS_MAX ? count : PARTITIONS_MAX;
+}
+
+static int64_t end_of(rd_kafka_t *rk, const char *topic, int partition)
+{
+    int64_t low, high;
+    return rd_kafka_query_watermark_offsets(rk, topic, partition, &low, &high, WAIT_MS) ? -1 : high;
+}
+
+/* A commit is answered before its markers are in the partitions: who reads only what is committed sees
+ * it a moment later.  So what the topic holds now is waited for; a transaction that nobody ends, not
+ * for ever. */
+static int settle(const char *brokers, const char *topic)
+{
+    rd_kafka_t *all = reader(brokers, "read_uncommitted");
+    rd_kafka_t *committed = reader(brokers, "read_committed");
+    if (!all || !committed)
+        return fail("settle", "no client");
+    int count = partitions_of(all, topic);
+    int64_t ends[PARTITIONS_MAX];
+    for (int i = 0; i < count; i++)
+        ends[i] = end_of(all, topic, i);
+    for (int i = 0, left = SETTLE_MS / 5; i < count && left > 0; left--) {
+        if (end_of(committed, topic, i) >= ends[i])
+            i++;
+        else
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL); /* between two looks */
+    }
+    rd_kafka_destroy(all);
+    rd_kafka_destroy(committed);
+    return 0;
+}
+
 static int answer(rd_kafka_queue_t *queue, const char *setting)
 {
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
@@ -158,6 +213,10 @@ int main(int argc, char **argv)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (argc < 4 || rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text, sizeof text))
         return 64;
+    if (strcmp(argv[2], "settle") == 0 && argc == 4) {
+        rd_kafka_conf_destroy(conf);
+        return settle(argv[1], argv[3]);
+    }
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!rk)
         return fail("client", text);
