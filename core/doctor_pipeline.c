@@ -3,6 +3,7 @@
  * doctor_pipeline.c -- what a daemon says of one of its pipelines, as findings.  [main]
  */
 #include "doctor_internal.h"
+#include "plural.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -150,9 +151,9 @@ static void look_at_note(struct patient *patient, const struct tree_node *of)
     const char *text = admin_client_text(of, "last_error.text");
 
     if (*text)
-        doctor__find(patient, LEAT_FINDING_NOTE, 0, NULL, "last warning, %s, %s time(s): %s",
-                     admin_client_text(of, "last_error.time"),
-                     admin_client_text(of, "last_error.count"), text);
+        doctor__find(patient, LEAT_FINDING_NOTE, 0, NULL, "last warning, %s, %" PRId64 " %s: %s",
+                     admin_client_text(of, "last_error.time"), number(of, "last_error.count"),
+                     plural((uint64_t)number(of, "last_error.count"), "time", "times"), text);
 }
 
 static void look_at_sink(struct patient *patient, const struct tree_node *sink)
@@ -161,8 +162,10 @@ static void look_at_sink(struct patient *patient, const struct tree_node *sink)
     if (number(sink, "rejects") > 0)
         doctor__find(patient, LEAT_FINDING_WARNING, 0,
                      "see why in the dead letters, and in the log: record rejected",
-                     "%" PRId64 " records were rejected and lie in its dead letters",
-                     number(sink, "rejects"));
+                     "%" PRId64 " %s rejected and lie%s in its dead letters",
+                     number(sink, "rejects"),
+                     plural((uint64_t)number(sink, "rejects"), "record was", "records were"),
+                     plural((uint64_t)number(sink, "rejects"), "s", ""));
     look_at_note(patient, sink);
     patient->instance = "";
 }

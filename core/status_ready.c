@@ -4,6 +4,7 @@
  *
  * Nothing here looks at anything but the picture.
  */
+#include "plural.h"
 #include "status.h"
 
 #include <stdio.h>
@@ -69,9 +70,10 @@ static int64_t stall_ms(const struct status_pipeline *pipeline)
 
 static const char *lag_text(const struct status_pipeline *pipeline, char *text, size_t size)
 {
-    (void)snprintf(text, size, "%llu bytes in %llu batches are not confirmed",
+    (void)snprintf(text, size, "%llu bytes in %llu %s not confirmed",
                    (unsigned long long)pipeline->lag_bytes,
-                   (unsigned long long)pipeline->window_batches);
+                   (unsigned long long)pipeline->window_batches,
+                   plural(pipeline->window_batches, "batch are", "batches are"));
     return text;
 }
 

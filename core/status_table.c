@@ -7,6 +7,7 @@
 #include "status.h"
 
 #include "encode.h"
+#include "plural.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,8 +104,9 @@ static void put_sink(struct text_buffer *out, const struct status *status,
         text_print(out, "    what it acknowledges is confirmed %s later, as it asks for\n",
                    time_text(sink->hold_ms, age, sizeof age));
     if (sink->retries + sink->rejects > 0)
-        text_print(out, "    %" PRIu64 " retries, %" PRIu64 " rejects\n", sink->retries,
-                   sink->rejects);
+        text_print(out, "    %" PRIu64 " %s, %" PRIu64 " %s\n", sink->retries,
+                   plural(sink->retries, "retry", "retries"), sink->rejects,
+                   plural(sink->rejects, "reject", "rejects"));
     put_process(out, sink);
     put_note(out, status->now_us, "last warning", &sink->error);
 }
@@ -139,7 +141,8 @@ static void put_pipeline(struct text_buffer *out, const struct status *status,
     if (pipeline->oldest_commit_ms > 0)
         text_print(out, ", oldest commit %s",
                    time_text(pipeline->oldest_commit_ms, age, sizeof age));
-    text_print(out, "; %" PRIu64 " batches in flight, memory %.0f %%\n", pipeline->window_batches,
+    text_print(out, "; %" PRIu64 " %s in flight, memory %.0f %%\n", pipeline->window_batches,
+               plural(pipeline->window_batches, "batch", "batches"),
                pipeline->pool_bytes
                    ? 100 * (double)pipeline->pool_used_bytes / (double)pipeline->pool_bytes
                    : 0);

@@ -124,8 +124,9 @@ static void check_contents(const struct checking *checking, int fd)
                "directory %s: cannot list it and the folders below", checking->config->directory);
     else if (counts[1])
         report(checking, LEAT_FINDING_NOTE, 0, NULL,
-               "directory %s holds %zu segments in %zu folders: leat goes on behind them",
-               checking->config->directory, counts[1], counts[0]);
+               "directory %s holds %zu %s in %zu %s: leat goes on behind that",
+               checking->config->directory, counts[1], counts[1] == 1 ? "segment" : "segments",
+               counts[0], counts[0] == 1 ? "folder" : "folders");
 }
 
 /* It would be created: then its parent matters. */

@@ -61,10 +61,10 @@ static void check_limits(struct findings *f)
     }
     if (info->max_per_subject > 0) {
         SAY(f,
-            "stream %s keeps %lld messages of each subject: it drops or refuses what comes beyond "
+            "stream %s keeps %lld message%s of each subject: it drops or refuses what comes beyond "
             "that, "
             "seen by a consumer or not",
-            name, (long long)info->max_per_subject);
+            name, (long long)info->max_per_subject, info->max_per_subject == 1 ? "" : "s");
         report(f, LEAT_FINDING_WARNING, 0,
                MEND(f, "nats stream edit %s --max-msgs-per-subject=-1", name));
     }
@@ -168,8 +168,8 @@ static void check_stream(struct findings *f, int64_t hold_option_ms)
         report(f, LEAT_FINDING_ERROR, EX_CONFIG_, f->fix);
         return;
     }
-    SAY(f, "stream %s, %lld replica(s), subjects %.300s", name, (long long)f->info->replicas,
-        f->info->subjects);
+    SAY(f, "stream %s, %lld %s, subjects %.300s", name, (long long)f->info->replicas,
+        f->info->replicas == 1 ? "replica" : "replicas", f->info->subjects);
     report(f, LEAT_FINDING_OK, 0, NULL);
     if (f->info->memory) {
         SAY(f, "stream %s keeps its messages in memory: a restart of the server loses them", name);

@@ -40,10 +40,11 @@ void check_publications(struct check_run *run)
     PGresult *result = check_query(run, 3);
     for (int row = 0; result && row < PQntuples(result); row++) {
         bool empty = strcmp(PQgetvalue(result, row, 1), "0") == 0;
+        bool one = strcmp(PQgetvalue(result, row, 1), "1") == 0;
         check_report(run, empty ? LEAT_FINDING_WARNING : LEAT_FINDING_OK, 0,
                      empty ? "ALTER PUBLICATION ... ADD TABLE ...;" : NULL,
-                     "publication %s: %s tables%s", PQgetvalue(result, row, 0),
-                     PQgetvalue(result, row, 1),
+                     "publication %s: %s %s%s", PQgetvalue(result, row, 0),
+                     PQgetvalue(result, row, 1), one ? "table" : "tables",
                      PQgetvalue(result, row, 2)[0] == 't' ? " (all there are and will be)" : "");
     }
     PQclear(result);

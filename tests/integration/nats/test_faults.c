@@ -403,7 +403,7 @@ static void check_finds_what_is_wrong_with_a_stream(void **state)
     assert_non_null(strstr(found.text, "a power cut loses acknowledged records"));
     update_stream(bus, "\"max_msgs\":-1,\"max_msgs_per_subject\":1");
     check(rig, &found);
-    assert_non_null(strstr(found.text, "keeps 1 messages of each subject"));
+    assert_non_null(strstr(found.text, "keeps 1 message of each subject"));
 }
 
 static void check_names_the_routes_that_the_stream_does_not_take(void **state)

@@ -394,7 +394,7 @@ static void check_changes_nothing_and_finds_what_is_wrong(void **state)
     fixture->ops->check(&fixture->config, &check.check);
     assert_int_equal(check.errors, 0);
     assert_non_null(strstr(check.text, "in use by process"));
-    assert_non_null(strstr(check.text, "holds 1 segments"));
+    assert_non_null(strstr(check.text, "holds 1 segment in"));
     assert_true(offer(fixture, 3, 6, 100, NULL));
 }
 
