@@ -39,7 +39,7 @@ def one(found, text, fix, severity="error"):
 
 def bus(server, **options):
     return {"plugin": "nats", "url": server if isinstance(server, str) else server.url, "stream": "LEAT", "route": "cdc.{table}",
-            "connect_timeout": "700ms", **options}
+            "connect_timeout": "3s", **options}
 
 
 # ---- NATS ------------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_a_nats_server_with_another_certificate(look, own, scratch):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{scratch}/key", "-out",
                     f"{scratch}/cert", "-days", "2", "-subj", "/CN=elsewhere", "-addext", "subjectAltName=DNS:elsewhere"],
                    check=True, capture_output=True)
-    server = own(nats.Server, config=f'tls {{ cert_file: "{scratch}/cert", key_file: "{scratch}/key" }}')
+    server = own(nats.Server, config=f'tls {{ cert_file: "{scratch}/cert", key_file: "{scratch}/key" }}').wait_listening()
     status, (unknown, name, missing), _ = look(bus(server), bus(server, tls={"ca": f"{scratch}/cert"}),
                                                bus(server, tls={"ca": f"{scratch}/none"}))
     assert status in (77, 78)
@@ -98,12 +98,12 @@ def test_a_nats_user_without_the_right_to_ask(look, own):
 
 
 def test_a_nats_server_without_jetstream_and_one_without_headers(look, own):
-    server = own(nats.Server, config="accounts { A { users: [{ user: leat, password: p }] } }")
+    server = own(nats.Server, config="accounts { A { users: [{ user: leat, password: p }] } }").wait_listening()
     status, (found, domain), _ = look(bus(server, user="leat", password="p"), bus(server, user="leat", password="p", domain="far"))
     assert status == 69
     one(found, "not enabled", "jetstream: enabled")
     one(domain, "not enabled", "correct domain: far")
-    bare = own(nats.Server, config="no_header_support: true")
+    bare = own(nats.Server, config="no_header_support: true").wait_listening()
     status, (found,), _ = look(bus(bare))
     assert status == 78
     one(found, "headers turned off", "no_header_support")

@@ -221,6 +221,16 @@ class Server:
         wait.until(ready, "nats-server to answer")
         return self
 
+    def wait_listening(self):
+        """For one that has no JetStream to answer."""
+        def listening():
+            assert self.process.poll() is None, f"nats-server ended:\n{self.log.read_text()[-2000:]}"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
+                return True
+            return False
+        wait.until(listening, "nats-server to listen")
+        return self
+
     def reconfigure(self, text, how=signal.SIGHUP):
         """The server's own part of its configuration stays."""
         conf = self.folder / "conf"
