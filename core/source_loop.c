@@ -179,6 +179,7 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     (void)source__collect(loop);
     (void)source__advance(loop, false);
     tell(loop);
+    source__show(loop); /* before it is called settled: who sees that sees nothing in flight */
     settle(loop);
     trim_when_idle(loop);
     wait_ms = wait_limit(loop, max_wait_ms);
@@ -186,7 +187,6 @@ leat_status source_loop_step(struct source_loop *loop, int32_t max_wait_ms, leat
     if (work_waits(loop))
         wait_ms = 0;
     source__count(&loop->counters.turns, 1);
-    source__show(loop);
     status = loop->ops->poll(loop->source, wait_ms, error);
     doorbell_disarm(&loop->bell);
     return status;

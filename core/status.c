@@ -149,7 +149,7 @@ static void take_pipeline(struct registry *registry, size_t index, int64_t now_u
     out->present = true;
     out->state = (int)pipeline_state(pipeline);
     out->hold = atomic_load_explicit(&pipeline->hold, memory_order_relaxed);
-    out->settled = atomic_load_explicit(&pipeline->source.settled, memory_order_relaxed);
+    out->settled = atomic_load_explicit(&pipeline->source.settled, memory_order_acquire);
     out->sink_count = pipeline->sink_count;
     out->changes_per_second = registry->rates[index].changes_per_second;
     if (registry->rates[index].moved_ns > 0)
