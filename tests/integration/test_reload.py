@@ -36,8 +36,19 @@ class Shop:
         self.daemon.wait_streaming(self.db)
         return self
 
+    def reloads(self):
+        """How many have ended, and how the last one did."""
+        last = self.admin.status()["reload"]
+        return last["done"] + last["refused"], last
+
     def post(self, url, expect=200):
+        before, _ = self.reloads()
         code, text = self.admin.post(url)
+        if code == 202 and json.loads(text)["state"] == "reloading":  # it takes longer than an answer may: a busy machine
+            wait.until(lambda: self.reloads()[0] > before, "an end of the reload")
+            _, last = self.reloads()
+            code, text = (200, json.dumps({"ok": True, "message": last["text"]})) if last["last"] == "done" else \
+                (409, json.dumps({"error": last["text"]}))
         assert code == expect, f"{url}: {code} {text}\n{self.daemon.stderr_tail()}"
         return json.loads(text)
 
