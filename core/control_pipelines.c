@@ -169,15 +169,15 @@ static void pipeline_ended(struct control *control, size_t index)
  * then it ends as it would have. */
 static void leave_behind(struct control *control, struct pipeline *pipeline)
 {
-    struct failure failure = pipeline->failure;
+    struct failure failure;
     const char *part;
+    bool regressed = pipeline_leave_behind(pipeline, &part, &failure);
 
-    pipeline_leave_behind(pipeline, &part);
     control__write_state(control, pipeline, true);
     control->left_behind = true;
     if (control->stop_asked && failure.error.status == LEAT_OK)
         return;
-    if (failure.error.status == LEAT_OK || pipeline->regressed) {
+    if (failure.error.status == LEAT_OK || regressed) {
         failure = FAILURE_NONE;
         failure_blame(&failure, pipeline->config->name, part);
         failure.error.status = LEAT_EFATAL;

@@ -104,8 +104,8 @@ bool pipeline_is_over(const struct pipeline *pipeline);
 bool pipeline_is_overdue(struct pipeline *pipeline);
 
 /* [main] Then: joins the threads that have ended, and says in the log which have not; *first is the part of
- * one of these. */
-void pipeline_leave_behind(struct pipeline *pipeline, const char **first);
+ * one of these, *failure why the pipeline failed, if it did.  True: making it anew mends that. */
+bool pipeline_leave_behind(struct pipeline *pipeline, const char **first, struct failure *failure);
 void pipeline_destroy(struct pipeline *pipeline); /* [main] after join; NULL is allowed */
 
 /* [main] */

@@ -60,9 +60,9 @@ static void name_overdue(const struct pipeline *pipeline, const char *part, cons
 }
 
 /* Workers whose source has not ended were not told to end: they are named only where they stand. */
-void pipeline_leave_behind(struct pipeline *pipeline, const char **first)
+bool pipeline_leave_behind(struct pipeline *pipeline, const char **first, struct failure *failure)
 {
-    bool source_over = source_is_over(pipeline);
+    bool source_over = source_is_over(pipeline), regressed;
 
     *first = NULL;
     if (source_over)
@@ -77,4 +77,10 @@ void pipeline_leave_behind(struct pipeline *pipeline, const char **first)
                  atomic_load_explicit(&worker->counters.still_ms, memory_order_relaxed))
             name_overdue(pipeline, pipeline->sink_names[i], first);
     }
+    /* A thread that is left may still fail. */
+    (void)pthread_mutex_lock(&pipeline->error_lock);
+    *failure = pipeline->failure;
+    regressed = pipeline->regressed;
+    (void)pthread_mutex_unlock(&pipeline->error_lock);
+    return regressed;
 }

@@ -49,8 +49,8 @@ static const struct {
      "tls.cert and tls.key: a client certificate that the server's tls block (ca_file) accepts"},
     {"tls.name:", EX_CONFIG_, "tls.name: a host's name or an address, as in the certificate"},
     {"TLS", EX_UNAVAILABLE_,
-     "openssl s_client -starttls nats -connect %s (without -starttls where the server has "
-     "handshake_first: then tls.first: true)"},
+     "read in the log of the server at %s why TLS failed; tls.first: true where it has "
+     "handshake_first"},
     {"headers turned off", EX_CONFIG_,
      "take no_header_support out of the server's configuration and restart it"},
     {"cannot read", EX_CONFIG_,
@@ -122,7 +122,8 @@ int32_t advice_on(const struct client *client, const char *error, char *fix, siz
                        "permissions { publish: [\"$JS.API.STREAM.INFO.%.200s\", "
                        "\"$JS.API.STREAM.MSG.GET.%.200s\", \"%.100s.leat-alive.>\", "
                        "\"SUBJECTS OF route\"], subscribe: \"%.100s.>\" } of the user in "
-                       "the server's configuration, then nats-server --signal reload; the rest: leat-sink-nats(7)",
+                       "the server's configuration, then nats-server --signal reload; the rest: "
+                       "leat-sink-nats(7)",
                        options->stream, options->stream, options->inbox_prefix,
                        options->inbox_prefix);
         return EX_NOPERM_;
